@@ -1,0 +1,2 @@
+//! kvfs
+fn main() {}
