@@ -1,0 +1,299 @@
+use std::error::Error as StdError;
+use std::{fmt, io};
+
+use crate::kv::{BackendError, BackendErrorKind};
+
+/// The result of an operation on a [`Storage`](crate::Storage).
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why an operation failed: its kind, the operation and the path it was about, and the cause behind it.
+///
+/// `Display` is one lower-case line without the cause; walk [`source`](StdError::source) for that.
+pub struct Error {
+    inner: Box<Inner>,
+}
+
+struct Inner {
+    kind: ErrorKind,
+    operation: Option<&'static str>,
+    path: Option<String>,
+    detail: Option<String>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// What a caller can do about an [`Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// There is no such file or directory.
+    NotFound,
+    /// There is a file or directory already.
+    AlreadyExists,
+    /// A file is needed, and the path is a directory.
+    IsADirectory,
+    /// A directory is needed, and the path is a file.
+    NotADirectory,
+    /// The path is not one that can be a file's.
+    InvalidPath,
+    /// The content is not the one that was stored.
+    ChecksumMismatch,
+    /// The metadata record cannot be read, or is missing.
+    Corrupt,
+    /// Somebody else changed the file.
+    Conflict,
+    /// Beyond a limit of the store; nothing was sent.
+    TooLarge,
+    /// A lock was not to be had within the time allowed.
+    LockTimeout,
+    /// A lock was lost: its session ended.
+    LockLost,
+    /// This client does not hold the lock.
+    NotHeld,
+    /// The store cannot be reached or cannot serve now. Nothing was changed.
+    Unavailable,
+    /// The store did not answer in time. Nothing was changed.
+    Timeout,
+    /// The store failed in the middle of a write: it may have been applied, or not, all of it or nothing.
+    OutcomeUnknown,
+    /// The store's user may not do this.
+    PermissionDenied,
+    /// The store does not know the user, or the credentials are wrong.
+    Unauthenticated,
+    /// The store is full. Nothing was changed.
+    NoSpace,
+    /// A setting is wrong.
+    InvalidConfig,
+    /// What is stored is of a kind or version that this library does not handle.
+    Unsupported,
+    /// Anything else: a failure of the store, or a mistake in this library.
+    Internal,
+}
+
+impl ErrorKind {
+    fn describe(self) -> &'static str {
+        match self {
+            Self::NotFound => "not found",
+            Self::AlreadyExists => "exists already",
+            Self::IsADirectory => "is a directory",
+            Self::NotADirectory => "not a directory",
+            Self::InvalidPath => "invalid path",
+            Self::ChecksumMismatch => "content does not match its checksum",
+            Self::Corrupt => "metadata is damaged",
+            Self::Conflict => "changed by somebody else",
+            Self::TooLarge => "too large",
+            Self::LockTimeout => "lock not acquired in time",
+            Self::LockLost => "lock lost",
+            Self::NotHeld => "lock not held",
+            Self::Unavailable => "store unavailable",
+            Self::Timeout => "store did not answer in time",
+            Self::OutcomeUnknown => "outcome unknown, the write may or may not have been applied",
+            Self::PermissionDenied => "permission denied by the store",
+            Self::Unauthenticated => "not authenticated with the store",
+            Self::NoSpace => "store is full",
+            Self::InvalidConfig => "invalid configuration",
+            Self::Unsupported => "unsupported",
+            Self::Internal => "internal error",
+        }
+    }
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind) -> Self {
+        Self { inner: Box::new(Inner { kind, operation: None, path: None, detail: None, source: None }) }
+    }
+
+    /// The error of a read that failed.
+    pub(crate) fn of_read(error: BackendError) -> Self {
+        Self::new(definite(error.kind())).with_source(error)
+    }
+
+    /// The error of a write that failed: unless the store is known to have refused it, the outcome is open.
+    pub(crate) fn of_write(error: BackendError) -> Self {
+        let kind = if error.is_maybe_applied() { ErrorKind::OutcomeUnknown } else { definite(error.kind()) };
+        Self::new(kind).with_source(error)
+    }
+
+    pub(crate) fn with_operation(mut self, operation: &'static str) -> Self {
+        self.inner.operation.get_or_insert(operation);
+        self
+    }
+
+    pub(crate) fn with_path(mut self, path: impl AsRef<str>) -> Self {
+        self.inner.path.get_or_insert_with(|| path.as_ref().to_owned());
+        self
+    }
+
+    pub(crate) fn with_detail(mut self, detail: impl Into<String>) -> Self {
+        self.inner.detail = Some(detail.into());
+        self
+    }
+
+    pub(crate) fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.inner.source = Some(source.into());
+        self
+    }
+
+    /// What kind of failure it is.
+    pub fn kind(&self) -> ErrorKind {
+        self.inner.kind
+    }
+
+    /// The operation that failed, such as `store`.
+    pub fn operation(&self) -> Option<&'static str> {
+        self.inner.operation
+    }
+
+    /// The path that it was about. A path that was refused is given as it was spelled.
+    pub fn path(&self) -> Option<&str> {
+        self.inner.path.as_deref()
+    }
+
+    /// Whether there is no such file or directory.
+    pub fn is_not_found(&self) -> bool {
+        self.kind() == ErrorKind::NotFound
+    }
+
+    /// Whether stored data is damaged: content or metadata.
+    pub fn is_damage(&self) -> bool {
+        matches!(self.kind(), ErrorKind::ChecksumMismatch | ErrorKind::Corrupt)
+    }
+
+    /// Whether the content is not the one that was stored.
+    pub fn is_checksum_mismatch(&self) -> bool {
+        self.kind() == ErrorKind::ChecksumMismatch
+    }
+
+    /// Whether the tree is in a state that the operation does not allow: something is there already, is of the other
+    /// kind, or was changed by somebody else.
+    pub fn is_conflict(&self) -> bool {
+        use ErrorKind::{AlreadyExists, Conflict, IsADirectory, NotADirectory};
+        matches!(self.kind(), AlreadyExists | Conflict | IsADirectory | NotADirectory)
+    }
+
+    /// Whether it is about a lock.
+    pub fn is_lock(&self) -> bool {
+        matches!(self.kind(), ErrorKind::LockTimeout | ErrorKind::LockLost | ErrorKind::NotHeld)
+    }
+
+    /// Whether the store could not be reached, or did not answer as it should have.
+    pub fn is_connection(&self) -> bool {
+        matches!(self.kind(), ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::OutcomeUnknown)
+    }
+
+    /// Whether a write that failed with this error may have been applied.
+    pub fn is_outcome_unknown(&self) -> bool {
+        self.kind() == ErrorKind::OutcomeUnknown
+    }
+}
+
+/// What a backend's error means when it is known that nothing was changed.
+fn definite(kind: BackendErrorKind) -> ErrorKind {
+    match kind {
+        BackendErrorKind::Unavailable => ErrorKind::Unavailable,
+        BackendErrorKind::Timeout => ErrorKind::Timeout,
+        BackendErrorKind::TooLarge | BackendErrorKind::ReplyTooLarge => ErrorKind::TooLarge,
+        BackendErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
+        BackendErrorKind::Unauthenticated => ErrorKind::Unauthenticated,
+        BackendErrorKind::NoSpace => ErrorKind::NoSpace,
+        BackendErrorKind::Compacted
+        | BackendErrorKind::FutureRevision
+        | BackendErrorKind::LeaseNotFound
+        | BackendErrorKind::InvalidRequest
+        | BackendErrorKind::Internal => ErrorKind::Internal,
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &*self.inner;
+        match (inner.operation, &inner.path) {
+            (Some(operation), Some(path)) => write!(f, "{operation} {path:?}: ")?,
+            (Some(operation), None) => write!(f, "{operation}: ")?,
+            (None, Some(path)) => write!(f, "{path:?}: ")?,
+            (None, None) => {}
+        }
+        f.write_str(inner.kind.describe())?;
+        inner.detail.as_ref().map_or(Ok(()), |detail| write!(f, ": {detail}"))
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.inner.kind)
+            .field("operation", &self.inner.operation)
+            .field("path", &self.inner.path)
+            .field("detail", &self.inner.detail)
+            .field("source", &self.inner.source)
+            .finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.inner.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl From<Error> for io::Error {
+    /// An `io::Error` of the kind that says the same, with this error inside.
+    fn from(error: Error) -> Self {
+        let kind = match error.kind() {
+            ErrorKind::NotFound => io::ErrorKind::NotFound,
+            ErrorKind::AlreadyExists => io::ErrorKind::AlreadyExists,
+            ErrorKind::IsADirectory => io::ErrorKind::IsADirectory,
+            ErrorKind::NotADirectory => io::ErrorKind::NotADirectory,
+            ErrorKind::InvalidPath | ErrorKind::InvalidConfig => io::ErrorKind::InvalidInput,
+            ErrorKind::ChecksumMismatch | ErrorKind::Corrupt => io::ErrorKind::InvalidData,
+            ErrorKind::TooLarge => io::ErrorKind::FileTooLarge,
+            ErrorKind::LockTimeout | ErrorKind::Timeout => io::ErrorKind::TimedOut,
+            ErrorKind::Unavailable => io::ErrorKind::NotConnected,
+            ErrorKind::PermissionDenied | ErrorKind::Unauthenticated => io::ErrorKind::PermissionDenied,
+            ErrorKind::NoSpace => io::ErrorKind::StorageFull,
+            ErrorKind::Unsupported => io::ErrorKind::Unsupported,
+            ErrorKind::Conflict
+            | ErrorKind::LockLost
+            | ErrorKind::NotHeld
+            | ErrorKind::OutcomeUnknown
+            | ErrorKind::Internal => io::ErrorKind::Other,
+        };
+        Self::new(kind, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn display_is_one_line_with_the_context_first_and_without_the_cause() {
+        let cause = BackendError::new(BackendErrorKind::Timeout, "after 5 s").not_applied();
+        let error = Error::of_write(cause).with_operation("store").with_path("a\nb");
+        assert_eq!(error.to_string(), r#"store "a\nb": store did not answer in time"#);
+        assert_eq!(error.source().unwrap().to_string(), "no answer in time: after 5 s");
+    }
+
+    #[test]
+    fn a_write_that_may_have_been_applied_is_said_to_be_open() {
+        let lost = || BackendError::new(BackendErrorKind::Unavailable, "connection lost");
+        assert_eq!(Error::of_write(lost()).kind(), ErrorKind::OutcomeUnknown);
+        assert_eq!(Error::of_write(lost().not_applied()).kind(), ErrorKind::Unavailable);
+        assert_eq!(Error::of_read(lost()).kind(), ErrorKind::Unavailable);
+        let full = BackendError::new(BackendErrorKind::NoSpace, "");
+        assert_eq!(Error::of_write(full).kind(), ErrorKind::OutcomeUnknown);
+    }
+
+    #[test]
+    fn the_innermost_context_is_kept() {
+        let error = Error::new(ErrorKind::NotADirectory).with_path("a").with_path("a/b");
+        assert_eq!(error.path(), Some("a"));
+    }
+
+    #[test]
+    fn an_io_error_keeps_the_kind_and_the_error() {
+        let error: io::Error = Error::new(ErrorKind::NotFound).with_operation("load").with_path("x").into();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()).unwrap();
+        assert!(inner.is_not_found());
+    }
+}

@@ -1,0 +1,167 @@
+//! The metadata record of a file, as it lies in the store: JSON, for the operator who looks at it.
+
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::checksum::Sha1Digest;
+use crate::random;
+
+/// The version of the record that this library writes, and the newest that it reads.
+const RECORD_VERSION: u32 = 1;
+
+/// What is stored about a file beside its content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Record {
+    pub(crate) size: u64,
+    pub(crate) modified: SystemTime,
+    pub(crate) sha1: Sha1Digest,
+    pub(crate) write: WriteId,
+}
+
+/// Names one attempt to write, so that a writer whose answer was lost can recognise its own record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WriteId([u8; 16]);
+
+impl WriteId {
+    pub(crate) fn random() -> Self {
+        Self(random::id())
+    }
+}
+
+/// Why bytes in the store are no record that can be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RecordError {
+    #[error("metadata record is of version {0}, this library reads up to {RECORD_VERSION}")]
+    Later(u64),
+    #[error("metadata record: {0}")]
+    Field(&'static str),
+    #[error("metadata record is no JSON of the expected form")]
+    Json(#[source] serde_json::Error),
+}
+
+/// The JSON form, in the order in which it is written. Unknown fields are passed over.
+#[derive(Serialize, Deserialize)]
+struct Json {
+    version: u32,
+    size: u64,
+    modified: String,
+    sha1: String,
+    write: String,
+}
+
+impl Record {
+    /// The record of a content that is written now.
+    pub(crate) fn of(content: &[u8], modified: SystemTime) -> Self {
+        Self { size: content.len() as u64, modified, sha1: Sha1Digest::of(content), write: WriteId::random() }
+    }
+
+    pub(crate) fn encode(&self) -> Bytes {
+        let json = Json {
+            version: RECORD_VERSION,
+            size: self.size,
+            modified: rfc3339(self.modified),
+            sha1: self.sha1.to_string(),
+            write: hex::encode(self.write.0),
+        };
+        serde_json::to_vec(&json).expect("strings and numbers are always JSON").into()
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        let json: Json = match serde_json::from_slice(bytes) {
+            Ok(json) => json,
+            Err(error) => {
+                return Err(later_version(bytes).map_or(RecordError::Json(error), RecordError::Later));
+            }
+        };
+        if json.version != RECORD_VERSION {
+            return Err(RecordError::Later(json.version.into()));
+        }
+        let modified = json.modified.parse::<Timestamp>().and_then(SystemTime::try_from);
+        let mut write = [0; 16];
+        hex::decode_to_slice(&json.write, &mut write)
+            .map_err(|_| RecordError::Field("write is not 32 hexadecimal digits"))?;
+        Ok(Self {
+            size: json.size,
+            modified: modified.map_err(|_| RecordError::Field("modified is no RFC 3339 time"))?,
+            sha1: json.sha1.parse().map_err(|_| RecordError::Field("sha1 is not 40 hexadecimal digits"))?,
+            write: WriteId(write),
+        })
+    }
+}
+
+/// A record of a later version may have other fields altogether: its version is all that counts.
+fn later_version(bytes: &[u8]) -> Option<u64> {
+    #[derive(Deserialize)]
+    struct Versioned {
+        version: u64,
+    }
+    let Versioned { version } = serde_json::from_slice(bytes).ok()?;
+    (version != u64::from(RECORD_VERSION)).then_some(version)
+}
+
+/// UTC with up to nine fractional digits. A clock beyond the year 9999 is written as that year's end.
+fn rfc3339(time: SystemTime) -> String {
+    Timestamp::try_from(time).unwrap_or(Timestamp::MAX).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn golden() -> Record {
+        Record {
+            size: 3,
+            modified: SystemTime::UNIX_EPOCH + Duration::new(1_700_000_000, 120_000_789),
+            sha1: Sha1Digest::of(b"abc"),
+            write: WriteId(*b"0123456789abcdef"),
+        }
+    }
+
+    const GOLDEN: &str = concat!(
+        r#"{"version":1,"size":3,"modified":"2023-11-14T22:13:20.120000789Z","#,
+        r#""sha1":"a9993e364706816aba3e25717850c26c9cd0d89d","write":"30313233343536373839616263646566"}"#
+    );
+
+    #[test]
+    fn the_bytes_of_a_record_are_fixed() {
+        assert_eq!(golden().encode(), GOLDEN);
+        assert_eq!(Record::decode(GOLDEN.as_bytes()).unwrap(), golden());
+    }
+
+    #[test]
+    fn unknown_fields_are_passed_over() {
+        let extended = GOLDEN.replace("\"size\"", "\"colour\":[1,{}],\"size\"");
+        assert_eq!(Record::decode(extended.as_bytes()).unwrap(), golden());
+    }
+
+    #[test]
+    fn a_later_version_is_named_even_when_its_fields_are_others() {
+        for record in [r#"{"version":2}"#.to_owned(), GOLDEN.replace("\"version\":1", "\"version\":2")] {
+            assert!(matches!(Record::decode(record.as_bytes()), Err(RecordError::Later(2))), "{record}");
+        }
+    }
+
+    #[test]
+    fn damaged_records_are_refused() {
+        let mut damaged = vec![b"".to_vec(), b"null".to_vec(), b"\xff".to_vec(), vec![b'['; 100_000]];
+        damaged.push(GOLDEN.replace("2023-11-14", "2023-13-14").into_bytes());
+        damaged.push(GOLDEN.replace("a9993e", "xxxxxx").into_bytes());
+        damaged.push(GOLDEN.replace("\"size\":3", "\"size\":-3").into_bytes());
+        damaged.push(GOLDEN.replace("3031", "30").into_bytes());
+        damaged.push(GOLDEN.as_bytes()[..GOLDEN.len() - 1].to_vec());
+        for bytes in damaged {
+            let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(80)]).into_owned();
+            assert!(Record::decode(&bytes).is_err(), "{shown}");
+        }
+    }
+
+    #[test]
+    fn times_before_1970_and_far_away_are_written() {
+        assert_eq!(rfc3339(SystemTime::UNIX_EPOCH - Duration::from_secs(1)), "1969-12-31T23:59:59Z");
+        assert!(rfc3339(SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 60)).starts_with("9999-12-"));
+    }
+}

@@ -1,0 +1,64 @@
+use std::num::NonZeroU32;
+
+use crate::error::{Error, ErrorKind};
+use crate::kv::{Compare, Get, GetReply, Projection};
+use crate::layout::Layout;
+use crate::metadata::Version;
+use crate::path::FilePath;
+
+pub(super) const ONE: NonZeroU32 = NonZeroU32::MIN;
+
+/// Something that must hold of the tree for a write: a compare of its transaction, and a read for the other branch
+/// that tells what stood in the way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Check {
+    /// The path is no file, so that files may lie below it.
+    NotAFile(FilePath),
+    /// Nothing lies below the path, so that it may be a file.
+    NotADirectory(FilePath),
+    /// There is no file yet.
+    Absent(FilePath),
+    /// The file is the one that was last seen.
+    Version(FilePath, Version),
+}
+
+impl Check {
+    /// What every new file needs: no file above it, and nothing below it.
+    pub(super) fn file_may_be_at(path: &FilePath) -> impl Iterator<Item = Self> {
+        path.ancestors().map(Self::NotAFile).chain([Self::NotADirectory(path.clone())])
+    }
+
+    pub(super) fn compare(&self, layout: &Layout) -> Compare {
+        match self {
+            Self::NotAFile(path) | Self::Absent(path) => Compare::Absent(layout.meta(path)),
+            Self::NotADirectory(path) => Compare::RangeEmpty(layout.meta_below(path)),
+            Self::Version(path, version) => Compare::ModRevision(layout.meta(path), version.revision()),
+        }
+    }
+
+    pub(super) fn get(&self, layout: &Layout) -> Get {
+        let get = match self {
+            Self::NotAFile(path) | Self::Absent(path) | Self::Version(path, _) => Get::key(layout.meta(path)),
+            Self::NotADirectory(path) => Get::range(layout.meta_below(path)).with_limit(ONE),
+        };
+        get.with_projection(Projection::KeysOnly)
+    }
+
+    /// The error if what was read is not what must hold.
+    pub(super) fn violation(&self, found: &GetReply) -> Option<Error> {
+        let entry = found.entries.first();
+        match (self, entry) {
+            (Self::NotAFile(path), Some(_)) => Some(Error::new(ErrorKind::NotADirectory).with_path(path)),
+            (Self::NotADirectory(path), Some(_)) => Some(Error::new(ErrorKind::IsADirectory).with_path(path)),
+            (Self::Absent(path), Some(_)) => Some(Error::new(ErrorKind::AlreadyExists).with_path(path)),
+            (Self::Version(path, _), None) => Some(Error::new(ErrorKind::NotFound).with_path(path)),
+            (Self::Version(path, version), Some(entry)) if entry.mod_revision != version.revision() => {
+                let detail = format!("it is of version {}, not {version}", entry.mod_revision);
+                Some(Error::new(ErrorKind::Conflict).with_path(path).with_detail(detail))
+            }
+            (Self::NotAFile(_) | Self::NotADirectory(_) | Self::Absent(_), None) | (Self::Version(..), _) => {
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,52 @@
+use super::write::Write;
+use super::{InContext, Storage, file_path};
+use crate::error::Result;
+use crate::kv::{KvBackend, Op, OpReply};
+use crate::path::FilePath;
+
+impl<B: KvBackend> Storage<B> {
+    /// Deletes a file, or a directory with everything below it, atomically; answers how many files that were. One
+    /// round trip, whatever their number. Nothing there is no error: it answers 0.
+    ///
+    /// It needs no space: it works while the store is full.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidPath` also for the root, which only [`delete_all`](Self::delete_all) empties.
+    pub async fn delete(&self, path: &str) -> Result<u64> {
+        let deleted = async {
+            let file = file_path(path)?;
+            let (meta, data) = (self.layout().meta(&file), self.layout().data(&file));
+            self.delete_counting([Op::Delete(meta)], [Op::Delete(data)], &file).await
+        };
+        deleted.await.in_context("delete", path)
+    }
+
+    /// Deletes all files of the tree, atomically; answers how many that were. One round trip.
+    ///
+    /// # Errors
+    ///
+    /// Those of every operation.
+    pub async fn delete_all(&self) -> Result<u64> {
+        let deleted = self.delete_counting([], [], &FilePath::root()).await;
+        deleted.map_err(|error| error.with_operation("delete_all"))
+    }
+
+    /// Deletes everything below a path, and beside it what is given; counts the metadata records.
+    async fn delete_counting<const N: usize>(
+        &self,
+        meta: [Op; N],
+        data: [Op; N],
+        below: &FilePath,
+    ) -> Result<u64> {
+        let meta = meta.into_iter().chain([Op::DeleteRange(self.layout().meta_below(below))]);
+        let data = data.into_iter().chain([Op::DeleteRange(self.layout().data_below(below))]);
+        let write = Write { ops: meta.chain(data).collect(), ..Write::default() };
+        let (_, replies) = self.write_or_refuse(write).await?;
+        let counts = replies.iter().map(|reply| match reply {
+            OpReply::Deleted(count) => *count,
+            OpReply::Put | OpReply::Get(_) => 0,
+        });
+        Ok(counts.take(N + 1).sum())
+    }
+}

@@ -1,0 +1,105 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+
+use super::Storage;
+use crate::error::{Error, ErrorKind, Result};
+use crate::kv::{Compare, Entry, Get, KvBackend, KvBackendExt, Op, OpReply, Revision, Txn, TxnOutcome};
+use crate::layout::FORMAT;
+
+/// What this handle knows of the tree's format key: the revision at which it was put, if it was there.
+///
+/// Every write compares it, so a tree that was brought to another format in the meantime is never written in this one.
+#[derive(Debug, Default)]
+pub(super) struct FormatKey(AtomicU64);
+
+impl FormatKey {
+    fn known(&self) -> Option<Revision> {
+        match self.0.load(Ordering::Acquire) {
+            0 => None,
+            revision => Some(Revision(revision)),
+        }
+    }
+
+    fn learn(&self, revision: Option<Revision>) {
+        self.0.store(revision.unwrap_or_default().0, Ordering::Release);
+    }
+}
+
+/// Since when this handle has known the tree's format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FormatKnown {
+    Before,
+    JustNow,
+}
+
+impl<B: KvBackend> Storage<B> {
+    /// Reads the format key; the tree is refused if it has another format.
+    pub(super) async fn read_format(&self) -> Result<()> {
+        let entry = self.shared.backend.get(self.layout().format()).await.map_err(Error::of_read)?;
+        self.learn_format(entry.as_ref())
+    }
+
+    /// Gives a tree that has no format yet the one of this library, or learns which one somebody else gave it.
+    pub(super) async fn ensure_format(&self) -> Result<FormatKnown> {
+        if self.shared.format.known().is_some() {
+            return Ok(FormatKnown::Before);
+        }
+        let key = self.layout().format();
+        let value = Bytes::from_static(FORMAT.as_bytes());
+        let txn = Txn::new()
+            .when(Compare::Absent(key.clone()))
+            .then(Op::Put { key: key.clone(), value, lease: None })
+            .otherwise(Get::key(key));
+        let reply = self.shared.backend.txn(txn).await.map_err(Error::of_write)?;
+        match reply.outcome {
+            TxnOutcome::Matched(_) => self.shared.format.learn(Some(reply.revision)),
+            TxnOutcome::NotMatched(gets) => {
+                self.learn_format(gets.first().and_then(|get| get.entries.first()))?;
+            }
+        }
+        Ok(FormatKnown::JustNow)
+    }
+
+    /// The compare that every write carries, and the read that tells why it did not hold.
+    pub(super) fn format_guard(&self) -> (Compare, Get) {
+        let key = self.layout().format();
+        let compare = match self.shared.format.known() {
+            Some(revision) => Compare::ModRevision(key.clone(), revision),
+            None => Compare::Absent(key.clone()),
+        };
+        (compare, Get::key(key))
+    }
+
+    /// Whether the format key is not what this handle thought; it is learnt, or the tree refused.
+    pub(super) fn format_moved(&self, current: Option<&Entry>) -> Result<bool> {
+        if current.map(|entry| entry.mod_revision) == self.shared.format.known() {
+            return Ok(false);
+        }
+        self.learn_format(current)?;
+        Ok(true)
+    }
+
+    fn learn_format(&self, current: Option<&Entry>) -> Result<()> {
+        if let Some(entry) = current
+            && entry.value != FORMAT
+        {
+            let found: String = String::from_utf8_lossy(&entry.value).chars().take(32).collect();
+            return Err(Error::new(ErrorKind::Unsupported)
+                .with_detail(format!("the tree is of format {found:?}, this library knows {FORMAT:?}")));
+        }
+        self.shared.format.learn(current.map(|entry| entry.mod_revision));
+        Ok(())
+    }
+}
+
+/// The reads among a transaction's answers.
+pub(super) fn gets(replies: Vec<OpReply>) -> Vec<crate::kv::GetReply> {
+    replies
+        .into_iter()
+        .filter_map(|reply| match reply {
+            OpReply::Get(get) => Some(get),
+            OpReply::Put | OpReply::Deleted(_) => None,
+        })
+        .collect()
+}

@@ -1,0 +1,76 @@
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+
+use super::check::Check;
+use super::store::NewFile;
+use super::write::Write;
+use super::{Storage, file_path};
+use crate::error::{Error, ErrorKind, Result};
+use crate::kv::KvBackend;
+use crate::metadata::Metadata;
+use crate::path::FilePath;
+
+impl<B: KvBackend> Storage<B> {
+    /// Stores several files, all or none, at one revision; makes them or replaces them. One round trip. Answers their
+    /// metadata in the order given; an empty group is stored without asking the store.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`store`](Self::store), for any of the files, which the error names. `InvalidPath` when a file is named
+    /// twice, `NotADirectory` when one would lie below another of the group. `TooLarge` when the group is more than a
+    /// transaction can hold: nothing is sent then, and nothing is ever split.
+    pub async fn store_many<P, C>(
+        &self,
+        files: impl IntoIterator<Item = (P, C)> + Send,
+    ) -> Result<Vec<Metadata>>
+    where
+        P: AsRef<str>,
+        C: Into<Bytes>,
+    {
+        let files = collect(files).map_err(|error| error.with_operation("store_many"))?;
+        self.store_group(files).await.map_err(|error| error.with_operation("store_many"))
+    }
+
+    async fn store_group(&self, files: Vec<NewFile>) -> Result<Vec<Metadata>> {
+        if files.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut checks: Vec<Check> = Vec::new();
+        for check in files.iter().flat_map(|file| Check::file_may_be_at(&file.path)) {
+            // Files of one directory share their ancestors; a transaction has no room to ask twice.
+            if !checks.contains(&check) {
+                checks.push(check);
+            }
+        }
+        let ops = files.iter().flat_map(|file| file.puts(self.layout())).collect();
+        let (revision, _) = self.write_or_refuse(Write { checks, ops, otherwise: Vec::new() }).await?;
+        Ok(files.into_iter().map(|file| file.stored_at(revision).metadata).collect())
+    }
+}
+
+/// The files of a group, which must be able to exist side by side.
+fn collect<P, C>(files: impl IntoIterator<Item = (P, C)>) -> Result<Vec<NewFile>>
+where
+    P: AsRef<str>,
+    C: Into<Bytes>,
+{
+    let mut seen: BTreeSet<FilePath> = BTreeSet::new();
+    let mut group = Vec::new();
+    for (path, content) in files {
+        let path = file_path(path.as_ref())?;
+        if !seen.insert(path.clone()) {
+            return Err(Error::new(ErrorKind::InvalidPath)
+                .with_path(path)
+                .with_detail("named twice in a group"));
+        }
+        group.push(NewFile::now(path, content.into()));
+    }
+    for path in &seen {
+        if let Some(above) = path.ancestors().find(|above| seen.contains(above)) {
+            let detail = format!("the group stores a file there and one below it, {path:?}");
+            return Err(Error::new(ErrorKind::NotADirectory).with_path(above).with_detail(detail));
+        }
+    }
+    Ok(group)
+}

@@ -1,0 +1,163 @@
+use bytes::Bytes;
+
+use super::check::ONE;
+use super::format::gets;
+use super::stat::is_compacted;
+use super::{InContext, Storage, file_path};
+use crate::checksum::Sha1Digest;
+use crate::error::{Error, ErrorKind, Result};
+use crate::kv::{Entry, Get, KvBackend, Op, Projection, Revision, Txn, TxnOutcome};
+use crate::metadata::{EntryKind, File, Metadata, Version};
+use crate::path::FilePath;
+use crate::record::{Record, RecordError};
+
+impl<B: KvBackend> Storage<B> {
+    /// Loads a file's content, verified against its checksum. One round trip.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`; `IsADirectory`, also for the root; `ChecksumMismatch` when the content is not the one that was
+    /// stored, `Corrupt` when its metadata is damaged or missing, `Unsupported` when it is of a later version.
+    pub async fn load(&self, path: &str) -> Result<Bytes> {
+        Ok(self.load_file(path).await?.content)
+    }
+
+    /// Loads a file with its metadata, both of one snapshot. One round trip.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`load`](Self::load).
+    pub async fn load_file(&self, path: &str) -> Result<File> {
+        self.load_parsed(path).await.in_context("load", path)
+    }
+
+    pub(super) async fn load_parsed(&self, path: &str) -> Result<File> {
+        let path = FilePath::parse(path)?;
+        if path.is_root() {
+            return Err(Error::new(ErrorKind::IsADirectory));
+        }
+        let below = Get::range(self.layout().meta_below(&path)).with_limit(ONE);
+        let txn = Txn::new()
+            .then(Op::Get(Get::key(self.layout().data(&path))))
+            .then(Op::Get(Get::key(self.layout().meta(&path))))
+            .then(Op::Get(below.with_projection(Projection::KeysOnly)));
+        let [data, meta, below] = self.read(txn).await?;
+        match (meta.into_iter().next(), data.into_iter().next()) {
+            (Some(meta), data) => File::verified(path, &meta, data),
+            (None, Some(_)) => {
+                Err(Error::new(ErrorKind::Corrupt).with_detail("there is content without metadata"))
+            }
+            (None, None) if below.is_empty() => Err(Error::new(ErrorKind::NotFound)),
+            (None, None) => Err(Error::new(ErrorKind::IsADirectory)),
+        }
+    }
+
+    /// Loads several files of one snapshot, in one round trip: an answer for each path, in order. A file that is
+    /// missing or damaged is its own answer's error and does not disturb the others.
+    ///
+    /// When some are missing, another call finds out which of those are directories.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidPath` also for the root. `TooLarge` for more files than a transaction can read; nothing is sent then.
+    pub async fn load_many<P: AsRef<str>>(
+        &self,
+        paths: impl IntoIterator<Item = P>,
+    ) -> Result<Vec<Result<File>>> {
+        let paths: Vec<FilePath> = paths
+            .into_iter()
+            .map(|path| file_path(path.as_ref()))
+            .collect::<Result<_>>()
+            .map_err(|error| error.with_operation("load_many"))?;
+        self.load_group(&paths).await.map_err(|error| error.with_operation("load_many"))
+    }
+
+    async fn load_group(&self, paths: &[FilePath]) -> Result<Vec<Result<File>>> {
+        if paths.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut txn = Txn::new();
+        for path in paths {
+            txn = txn.then(Op::Get(Get::key(self.layout().data(path))));
+            txn = txn.then(Op::Get(Get::key(self.layout().meta(path))));
+        }
+        self.check_size(&txn)?;
+        let reply = self.shared.backend.txn(txn).await.map_err(Error::of_read)?;
+        let TxnOutcome::Matched(replies) = reply.outcome else { return Err(unexpected_reply()) };
+        let mut found = gets(replies).into_iter().map(|get| get.entries.into_iter().next());
+        let mut files = Vec::with_capacity(paths.len());
+        for path in paths {
+            let (data, meta) = (found.next().flatten(), found.next().flatten());
+            let file = match (meta, data) {
+                (Some(meta), data) => File::verified(path.clone(), &meta, data),
+                (None, Some(_)) => {
+                    Err(Error::new(ErrorKind::Corrupt).with_detail("there is content without metadata"))
+                }
+                (None, None) => Err(self.why_missing(path, reply.revision).await?),
+            };
+            files.push(file.in_context("load", path.as_str()));
+        }
+        Ok(files)
+    }
+
+    /// The error for a path that is no file at this revision: is it a directory?
+    async fn why_missing(&self, path: &FilePath, at: Revision) -> Result<Error> {
+        let below = match self.has_files_below(path, Some(at)).await {
+            Err(error) if is_compacted(&error) => self.has_files_below(path, None).await,
+            below => below,
+        };
+        let is_directory = below.map_err(Error::of_read)?;
+        Ok(Error::new(if is_directory { ErrorKind::IsADirectory } else { ErrorKind::NotFound }))
+    }
+
+    /// Runs a transaction of `N` reads.
+    pub(super) async fn read<const N: usize>(&self, txn: Txn) -> Result<[Vec<Entry>; N]> {
+        let reply = self.shared.backend.txn(txn).await.map_err(Error::of_read)?;
+        let TxnOutcome::Matched(replies) = reply.outcome else { return Err(unexpected_reply()) };
+        let entries: Vec<_> = gets(replies).into_iter().map(|get| get.entries).collect();
+        entries.try_into().map_err(|_| unexpected_reply())
+    }
+}
+
+pub(super) fn unexpected_reply() -> Error {
+    Error::new(ErrorKind::Internal).with_detail("the store answered other than it was asked")
+}
+
+impl File {
+    /// The file of these two entries, if they belong together.
+    pub(super) fn verified(path: FilePath, meta: &Entry, data: Option<Entry>) -> Result<Self> {
+        let metadata = Metadata::of_entry(path, meta)?;
+        let Some(data) = data else {
+            return Err(Error::new(ErrorKind::Corrupt).with_detail("there is metadata without content"));
+        };
+        if metadata.size != data.value.len() as u64 {
+            let detail = format!("{} bytes, {} were stored", data.value.len(), metadata.size);
+            return Err(Error::new(ErrorKind::ChecksumMismatch).with_detail(detail));
+        }
+        if metadata.sha1 != Some(Sha1Digest::of(&data.value)) {
+            return Err(Error::new(ErrorKind::ChecksumMismatch));
+        }
+        Ok(Self { content: data.value, metadata })
+    }
+}
+
+impl Metadata {
+    /// The metadata in this entry.
+    pub(super) fn of_entry(path: FilePath, meta: &Entry) -> Result<Self> {
+        let record = Record::decode(&meta.value).map_err(|error| {
+            let kind = match error {
+                RecordError::Later(_) => ErrorKind::Unsupported,
+                RecordError::Field(_) | RecordError::Json(_) => ErrorKind::Corrupt,
+            };
+            Error::new(kind).with_path(&path).with_source(error)
+        })?;
+        Ok(Self {
+            path,
+            kind: EntryKind::File,
+            size: record.size,
+            modified: record.modified,
+            sha1: Some(record.sha1),
+            version: Version::new(meta.mod_revision),
+        })
+    }
+}

@@ -1,0 +1,116 @@
+//! The file tree: [`Storage`] and one file per family of operations.
+
+mod check;
+mod delete;
+mod format;
+mod group;
+mod list;
+mod list_options;
+mod list_walk;
+mod load;
+mod rename;
+mod stat;
+mod store;
+mod write;
+
+use std::fmt;
+use std::sync::Arc;
+
+use self::format::FormatKey;
+use crate::config::StorageOptions;
+use crate::error::{Error, ErrorKind, Result};
+use crate::kv::KvBackend;
+use crate::layout::{KeyPrefix, Layout};
+use crate::path::FilePath;
+
+pub use list::{ListItem, ListStream};
+pub use list_options::{Filter, ListOptions};
+pub use store::LoadOrStore;
+
+/// A file tree on a transactional key-value store.
+///
+/// Cloning it is cheap and gives another handle of the same tree. All methods may be called at the same time, from
+/// this process and from others.
+///
+/// - **Paths** are given as text and read by [`FilePath::parse`]; a path that is none fails with `InvalidPath` before
+///   anything is sent.
+/// - **Directories** are implicit: they exist while a file lies below them. A path is never both file and directory;
+///   the transaction that writes a file checks it.
+/// - **Every operation is atomic**, the largest group as well as the deletion of a directory.
+/// - **Errors.** Every operation can fail with `Unavailable`, `Timeout`, `PermissionDenied`, `Unauthenticated` and
+///   `Internal`; those that write also with `OutcomeUnknown`, and those that put with `NoSpace` and `TooLarge`. The
+///   methods name what they add. An error is never turned into `false` or into an empty list.
+/// - **Cancel safety.** Any future may be dropped at any time without harm. Dropping one that writes leaves open
+///   whether the write is applied; it is never applied in part.
+pub struct Storage<B> {
+    shared: Arc<Shared<B>>,
+}
+
+struct Shared<B> {
+    backend: B,
+    layout: Layout,
+    format: FormatKey,
+}
+
+impl<B: KvBackend> Storage<B> {
+    /// Opens a tree: reads which format it has. A tree that is still empty gets its format with the first file.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` when the tree is of another format than this library knows.
+    pub async fn open(backend: B, options: StorageOptions) -> Result<Self> {
+        let shared = Shared { backend, layout: Layout::new(options.prefix), format: FormatKey::default() };
+        let storage = Self { shared: Arc::new(shared) };
+        storage.read_format().await.map_err(|error| error.with_operation("open"))?;
+        Ok(storage)
+    }
+
+    /// The store below.
+    pub fn backend(&self) -> &B {
+        &self.shared.backend
+    }
+
+    /// The prefix of the tree's keys.
+    pub fn prefix(&self) -> &KeyPrefix {
+        self.shared.layout.prefix()
+    }
+
+    fn layout(&self) -> &Layout {
+        &self.shared.layout
+    }
+}
+
+impl<B> Clone for Storage<B> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<B> fmt::Debug for Storage<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Storage").field("prefix", self.shared.layout.prefix()).finish_non_exhaustive()
+    }
+}
+
+/// The path of something that must be a file: any but the root.
+fn file_path(path: &str) -> Result<FilePath> {
+    let parsed = FilePath::parse(path)?;
+    if parsed.is_root() {
+        return Err(Error::new(ErrorKind::InvalidPath).with_path(path).with_detail("the root is not a file"));
+    }
+    Ok(parsed)
+}
+
+/// Adds to an error which operation on which path it belongs to, unless it names a path already.
+trait InContext<T> {
+    fn in_context(self, operation: &'static str, path: &str) -> Result<T>;
+}
+
+impl<T> InContext<T> for Result<T> {
+    fn in_context(self, operation: &'static str, path: &str) -> Result<T> {
+        self.map_err(|error| error.with_operation(operation).with_path(path))
+    }
+}
+
+#[cfg(test)]
+mod tests;

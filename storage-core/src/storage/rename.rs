@@ -1,0 +1,41 @@
+use super::check::Check;
+use super::store::NewFile;
+use super::write::{Write, Written};
+use super::{InContext, Storage, file_path};
+use crate::error::{Error, ErrorKind, Result};
+use crate::kv::{KvBackend, Op};
+use crate::metadata::Metadata;
+
+impl<B: KvBackend> Storage<B> {
+    /// Moves a file to another path, atomically, never overwriting; its content and its `modified` time stay. Two round
+    /// trips: the content is read, verified and written. If somebody else changes the file meanwhile it begins again.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` and `IsADirectory` for `from`, and those of [`load`](Self::load); `AlreadyExists`, `IsADirectory` and
+    /// `NotADirectory` for `to`, and those of [`store`](Self::store). A directory is never moved.
+    pub async fn rename(&self, from: &str, to: &str) -> Result<Metadata> {
+        let renamed = async {
+            let (source, target) = (file_path(from)?, file_path(to)?);
+            loop {
+                let file = self.load_parsed(from).await?;
+                if source == target {
+                    return Err(Error::new(ErrorKind::AlreadyExists).with_path(to));
+                }
+                let unchanged = Check::Version(source.clone(), file.metadata.version);
+                let new = NewFile::moved(&file, target.clone());
+                let mut ops = new.puts(self.layout()).to_vec();
+                ops.push(Op::Delete(self.layout().data(&source)));
+                ops.push(Op::Delete(self.layout().meta(&source)));
+                let checks = [unchanged, Check::Absent(target.clone())].into_iter();
+                let checks = checks.chain(Check::file_may_be_at(&target)).collect();
+                match self.write(Write { checks, ops, otherwise: Vec::new() }).await? {
+                    Written::Done(revision, _) => return Ok(new.stored_at(revision).metadata),
+                    Written::Refused(error, _) if error.kind() == ErrorKind::Conflict => {}
+                    Written::Refused(error, _) => return Err(error),
+                }
+            }
+        };
+        renamed.await.in_context("rename", from)
+    }
+}

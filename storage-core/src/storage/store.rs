@@ -1,0 +1,161 @@
+use bytes::Bytes;
+
+use super::check::Check;
+use super::write::{Write, Written};
+use super::{InContext, Storage, file_path};
+use crate::clock;
+use crate::error::Result;
+use crate::kv::{Get, KvBackend, Op, Revision};
+use crate::metadata::{EntryKind, File, Metadata, Version};
+use crate::path::FilePath;
+use crate::record::Record;
+
+/// What [`Storage::load_or_store`] did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LoadOrStore {
+    /// The file was there: this is it.
+    Loaded(File),
+    /// There was none: the caller's content is now the file.
+    Stored(File),
+}
+
+impl LoadOrStore {
+    /// The file that is now in the tree, whoever stored it.
+    pub fn into_file(self) -> File {
+        match self {
+            Self::Loaded(file) | Self::Stored(file) => file,
+        }
+    }
+}
+
+impl<B: KvBackend> Storage<B> {
+    /// Stores a file: makes it, or replaces it. One round trip.
+    ///
+    /// # Errors
+    ///
+    /// `IsADirectory` when files lie below the path, `NotADirectory` when a file lies above it (the error names it),
+    /// `InvalidPath` also for the root. `TooLarge` names the limit; nothing is sent then.
+    pub async fn store(&self, path: &str, content: impl Into<Bytes> + Send) -> Result<Metadata> {
+        let stored = async {
+            let file = NewFile::now(file_path(path)?, content.into());
+            self.store_new(file, |path| Check::file_may_be_at(path).collect()).await
+        };
+        stored.await.in_context("store", path)
+    }
+
+    /// Stores a file that does not exist yet. One round trip.
+    ///
+    /// # Errors
+    ///
+    /// `AlreadyExists` when it does, and those of [`store`](Self::store).
+    pub async fn create(&self, path: &str, content: impl Into<Bytes> + Send) -> Result<Metadata> {
+        let created = async {
+            let file = NewFile::now(file_path(path)?, content.into());
+            self.store_new(file, must_be_new).await
+        };
+        created.await.in_context("create", path)
+    }
+
+    /// Replaces a file if it still is the one of this version (see [`Metadata::version`]). One round trip.
+    ///
+    /// # Errors
+    ///
+    /// `Conflict` when it was written since, `NotFound` when it is gone, and those of [`store`](Self::store).
+    pub async fn store_if(
+        &self,
+        path: &str,
+        content: impl Into<Bytes> + Send,
+        version: Version,
+    ) -> Result<Metadata> {
+        let stored = async {
+            let file = NewFile::now(file_path(path)?, content.into());
+            // A file that is there has no file above it and nothing below it.
+            self.store_new(file, |path| vec![Check::Version(path.clone(), version)]).await
+        };
+        stored.await.in_context("store_if", path)
+    }
+
+    /// Loads a file, or stores it if there is none: of all who call it the first one's content becomes the file, and
+    /// everybody gets that. So the members of a cluster share a bootstrap file. One round trip.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`store`](Self::store), and `ChecksumMismatch` or `Corrupt` when the file is there but damaged.
+    pub async fn load_or_store(&self, path: &str, content: impl Into<Bytes> + Send) -> Result<LoadOrStore> {
+        let both = async {
+            let file = NewFile::now(file_path(path)?, content.into());
+            let write = Write {
+                checks: must_be_new(&file.path),
+                ops: file.puts(self.layout()).into(),
+                otherwise: vec![
+                    Get::key(self.layout().meta(&file.path)),
+                    Get::key(self.layout().data(&file.path)),
+                ],
+            };
+            match self.write(write).await? {
+                Written::Done(revision, _) => Ok(LoadOrStore::Stored(file.stored_at(revision))),
+                Written::Refused(refusal, found) => {
+                    let mut entries = found.into_iter().map(|get| get.entries.into_iter().next());
+                    match (entries.next().flatten(), entries.next().flatten()) {
+                        (Some(meta), data) => {
+                            Ok(LoadOrStore::Loaded(File::verified(file.path, &meta, data)?))
+                        }
+                        (None, _) => Err(refusal),
+                    }
+                }
+            }
+        };
+        both.await.in_context("load_or_store", path)
+    }
+
+    async fn store_new(&self, file: NewFile, checks: impl Fn(&FilePath) -> Vec<Check>) -> Result<Metadata> {
+        let write =
+            Write { checks: checks(&file.path), ops: file.puts(self.layout()).into(), otherwise: Vec::new() };
+        let (revision, _) = self.write_or_refuse(write).await?;
+        Ok(file.stored_at(revision).metadata)
+    }
+}
+
+fn must_be_new(path: &FilePath) -> Vec<Check> {
+    Check::file_may_be_at(path).chain([Check::Absent(path.clone())]).collect()
+}
+
+/// A file about to be written.
+#[derive(Debug)]
+pub(super) struct NewFile {
+    pub(super) path: FilePath,
+    content: Bytes,
+    record: Record,
+}
+
+impl NewFile {
+    pub(super) fn now(path: FilePath, content: Bytes) -> Self {
+        let record = Record::of(&content, clock::wall_clock());
+        Self { path, content, record }
+    }
+
+    /// The same content under another path, with the time at which it was written.
+    pub(super) fn moved(file: &File, path: FilePath) -> Self {
+        let record = Record::of(&file.content, file.metadata.modified);
+        Self { path, content: file.content.clone(), record }
+    }
+
+    pub(super) fn puts(&self, layout: &crate::layout::Layout) -> [Op; 2] {
+        [
+            Op::Put { key: layout.data(&self.path), value: self.content.clone(), lease: None },
+            Op::Put { key: layout.meta(&self.path), value: self.record.encode(), lease: None },
+        ]
+    }
+
+    pub(super) fn stored_at(self, revision: Revision) -> File {
+        let metadata = Metadata {
+            path: self.path,
+            kind: EntryKind::File,
+            size: self.record.size,
+            modified: self.record.modified,
+            sha1: Some(self.record.sha1),
+            version: Version::new(revision),
+        };
+        File { content: self.content, metadata }
+    }
+}

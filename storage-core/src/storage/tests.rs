@@ -1,0 +1,186 @@
+//! What a real store rarely does: answers lost, formats that change, snapshots that vanish.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::TryStreamExt;
+use mockall::mock;
+use mockall::predicate::always;
+
+use super::{ListItem, ListOptions, Storage};
+use crate::config::StorageOptions;
+use crate::error::ErrorKind;
+use crate::kv::{
+    BackendError, BackendErrorKind, Compare, Entry, GetReply, Key, KeyRange, KvBackend, Lease, LeaseId,
+    Limits, Op, OpReply, RangePage, RangeRequest, Revision, Txn, TxnOutcome, TxnReply, WatchStream,
+};
+
+mock! {
+    Backend {}
+
+    #[async_trait]
+    impl KvBackend for Backend {
+        fn limits(&self) -> Limits;
+        async fn range(&self, request: RangeRequest) -> Result<RangePage, BackendError>;
+        async fn txn(&self, txn: Txn) -> Result<TxnReply, BackendError>;
+        async fn grant(&self, ttl: Duration) -> Result<Lease, BackendError>;
+        async fn keep_alive(&self, lease: LeaseId) -> Result<Duration, BackendError>;
+        async fn revoke(&self, lease: LeaseId) -> Result<(), BackendError>;
+        async fn watch(&self, range: KeyRange, after: Revision) -> Result<WatchStream, BackendError>;
+    }
+}
+
+fn entry(key: &'static str, value: &'static str, revision: u64) -> Entry {
+    let revision = Revision(revision);
+    Entry {
+        key: Key::new(key),
+        value: Bytes::from_static(value.as_bytes()),
+        create_revision: revision,
+        mod_revision: revision,
+        lease: None,
+    }
+}
+
+fn page(revision: u64, entries: Vec<Entry>) -> RangePage {
+    RangePage { revision: Revision(revision), entries, next: None }
+}
+
+fn found(entries: Vec<Entry>) -> GetReply {
+    GetReply { entries, more: false }
+}
+
+fn reply(revision: u64, outcome: TxnOutcome) -> TxnReply {
+    TxnReply { revision: Revision(revision), outcome }
+}
+
+fn matched(revision: u64, replies: Vec<OpReply>) -> TxnReply {
+    reply(revision, TxnOutcome::Matched(replies))
+}
+
+/// A store that has the tree's format key, put at this revision, and gives these answers to transactions in turn.
+fn store_with(format: Vec<Entry>, txns: Vec<Result<TxnReply, BackendError>>) -> MockBackend {
+    let mut backend = MockBackend::new();
+    backend.expect_limits().return_const(Limits::ETCD_DEFAULTS);
+    backend.expect_range().times(1).return_once(move |_| Ok(page(5, format)));
+    let times = txns.len();
+    let answers = Mutex::new(VecDeque::from(txns));
+    backend.expect_txn().times(times).returning(move |_| answers.lock().unwrap().pop_front().unwrap());
+    backend
+}
+
+async fn open(backend: MockBackend) -> Storage<MockBackend> {
+    Storage::open(backend, StorageOptions::new()).await.unwrap()
+}
+
+fn format_1() -> Vec<Entry> {
+    vec![entry("/caddy/format", "1", 3)]
+}
+
+#[tokio::test]
+async fn a_write_whose_answer_is_lost_is_reported_as_open() {
+    let lost = BackendError::new(BackendErrorKind::Timeout, "after 5 s");
+    let storage = open(store_with(format_1(), vec![Err(lost)])).await;
+    let error = storage.store("a", "x").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
+    assert_eq!(error.path(), Some("a"));
+}
+
+#[tokio::test]
+async fn an_outage_is_never_an_answer() {
+    let down = || Err(BackendError::new(BackendErrorKind::Unavailable, "connection refused"));
+    let storage = open(store_with(format_1(), vec![down(), down(), down()])).await;
+    assert_eq!(storage.exists("a").await.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(storage.load("a").await.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(storage.list("", ListOptions::children()).await.unwrap_err().kind(), ErrorKind::Unavailable);
+}
+
+#[tokio::test]
+async fn a_tree_of_another_format_is_refused_before_anything_is_written() {
+    let mut backend = MockBackend::new();
+    backend.expect_range().with(always()).return_once(|_| Ok(page(5, vec![entry("/caddy/format", "2", 3)])));
+    let error = Storage::open(backend, StorageOptions::new()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(error.to_string().contains("\"2\""), "{error}");
+}
+
+#[tokio::test]
+async fn a_tree_that_changes_its_format_is_not_written_any_more() {
+    let moved = vec![found(vec![entry("/caddy/format", "2", 9)]), found(vec![])];
+    let answers = vec![Ok(reply(9, TxnOutcome::NotMatched(moved)))];
+    let storage = open(store_with(format_1(), answers)).await;
+    assert_eq!(storage.store("a", "x").await.unwrap_err().kind(), ErrorKind::Unsupported);
+}
+
+#[tokio::test]
+async fn a_format_key_that_was_put_again_is_learnt_and_the_write_sent_again() {
+    let again = vec![found(vec![entry("/caddy/format", "1", 9)]), found(vec![])];
+    let answers =
+        vec![Ok(reply(9, TxnOutcome::NotMatched(again))), Ok(matched(10, vec![OpReply::Put, OpReply::Put]))];
+    let storage = open(store_with(format_1(), answers)).await;
+    let stored = storage.store("a", "x").await.unwrap();
+    assert_eq!(stored.version.revision(), Revision(10));
+}
+
+#[tokio::test]
+async fn the_first_write_of_an_empty_tree_gives_it_its_format() {
+    let mut backend = MockBackend::new();
+    backend.expect_limits().return_const(Limits::ETCD_DEFAULTS);
+    backend.expect_range().times(1).return_once(|_| Ok(page(5, vec![])));
+    let key = Key::new("/caddy/format");
+    let format = Op::Put { key: key.clone(), value: Bytes::from_static(b"1"), lease: None };
+    backend
+        .expect_txn()
+        .withf(move |txn| {
+            txn.compares == [Compare::Absent(Key::new("/caddy/format"))] && txn.success == [format.clone()]
+        })
+        .times(1)
+        .return_once(|_| Ok(matched(6, vec![OpReply::Put])));
+    backend
+        .expect_txn()
+        .withf(move |txn| txn.compares[0] == Compare::ModRevision(key.clone(), Revision(6)))
+        .times(1)
+        .return_once(|_| Ok(matched(7, vec![OpReply::Put, OpReply::Put])));
+    open(backend).await.store("a", "x").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_listing_whose_snapshot_is_compacted_away_starts_over() {
+    let first = |revision, key| {
+        let more = GetReply { entries: vec![entry(key, "", revision)], more: true };
+        matched(revision, vec![OpReply::Get(more)])
+    };
+    let whole = matched(9, vec![OpReply::Get(found(vec![entry("/caddy/meta/b", "", 9)]))]);
+    let mut backend = store_with(format_1(), vec![Ok(first(8, "/caddy/meta/a")), Ok(whole)]);
+    backend
+        .expect_range()
+        .withf(|request| request.at == Some(Revision(8)))
+        .times(1)
+        .return_once(|_| Err(BackendError::new(BackendErrorKind::Compacted, "")));
+    let storage = open(backend).await;
+    let items: Vec<_> = storage.list_stream("", ListOptions::children()).try_collect().await.unwrap();
+    let shown: Vec<_> = items
+        .iter()
+        .map(|item| match item {
+            ListItem::Entry(entry) => entry.path.as_str(),
+            ListItem::StartOver => "start over",
+        })
+        .collect();
+    assert_eq!(shown, ["a", "start over", "b"]);
+}
+
+#[tokio::test]
+async fn what_no_transaction_can_hold_is_refused_before_it_is_sent() {
+    let storage = open(store_with(format_1(), vec![])).await;
+    let too_large = storage.store("a", vec![0; 1_572_865]).await.unwrap_err();
+    assert_eq!(too_large.kind(), ErrorKind::TooLarge);
+    assert!(too_large.to_string().contains("1572864"), "{too_large}");
+    let files: Vec<_> = (0..65).map(|n| (format!("f{n}"), "x")).collect();
+    let too_many = storage.store_many(files).await.unwrap_err();
+    assert_eq!(too_many.kind(), ErrorKind::TooLarge);
+    assert!(too_many.to_string().contains("128"), "{too_many}");
+    let empty = open(store_with(vec![], vec![])).await;
+    assert_eq!(empty.store("a", vec![0; 1_572_865]).await.unwrap_err().kind(), ErrorKind::TooLarge);
+}

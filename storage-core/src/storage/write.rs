@@ -1,0 +1,102 @@
+use super::Storage;
+use super::check::Check;
+use super::format::FormatKnown;
+use crate::error::{Error, ErrorKind, Result};
+use crate::kv::{Get, GetReply, KvBackend, Op, OpReply, Revision, Txn, TxnOutcome};
+
+/// A write transaction in the words of the tree.
+#[derive(Debug, Default)]
+pub(super) struct Write {
+    /// What must hold.
+    pub(super) checks: Vec<Check>,
+    /// What is done if it holds.
+    pub(super) ops: Vec<Op>,
+    /// What is read if it does not, beside what tells which check failed.
+    pub(super) otherwise: Vec<Get>,
+}
+
+/// How a write transaction ended.
+#[derive(Debug)]
+pub(super) enum Written {
+    /// Everything was done, at this revision.
+    Done(Revision, Vec<OpReply>),
+    /// A check did not hold: its error, and what was read instead.
+    Refused(Error, Vec<GetReply>),
+}
+
+impl<B: KvBackend> Storage<B> {
+    /// Runs a write under the guard of the tree's format: again if the format key turns out to be another one than
+    /// this handle knew.
+    pub(super) async fn write(&self, write: Write) -> Result<Written> {
+        let puts = write.ops.iter().any(|op| matches!(op, Op::Put { .. }));
+        loop {
+            let mut txn = self.transaction(&write);
+            self.check_size(&txn)?;
+            if puts && self.ensure_format().await? == FormatKnown::JustNow {
+                txn = self.transaction(&write);
+            }
+            let reply = self.shared.backend.txn(txn).await.map_err(Error::of_write)?;
+            let mut found = match reply.outcome {
+                TxnOutcome::Matched(replies) => return Ok(Written::Done(reply.revision, replies)),
+                TxnOutcome::NotMatched(found) => found.into_iter(),
+            };
+            let format = found.next().unwrap_or_default();
+            if self.format_moved(format.entries.first())? {
+                continue;
+            }
+            let mut found: Vec<GetReply> = found.collect();
+            let rest = found.split_off(write.checks.len().min(found.len()));
+            let violation = write.checks.iter().zip(&found).find_map(|(check, found)| check.violation(found));
+            let error = violation.unwrap_or_else(|| {
+                Error::new(ErrorKind::Internal)
+                    .with_detail("the store refused a write although all checks hold")
+            });
+            return Ok(Written::Refused(error, rest));
+        }
+    }
+
+    /// As [`write`](Self::write), for writes that have nothing else to do when they are refused.
+    pub(super) async fn write_or_refuse(&self, write: Write) -> Result<(Revision, Vec<OpReply>)> {
+        match self.write(write).await? {
+            Written::Done(revision, replies) => Ok((revision, replies)),
+            Written::Refused(error, _) => Err(error),
+        }
+    }
+
+    fn transaction(&self, write: &Write) -> Txn {
+        let (compare, get) = self.format_guard();
+        let mut txn = Txn::new().when(compare).otherwise(get);
+        for check in &write.checks {
+            txn = txn.when(check.compare(self.layout())).otherwise(check.get(self.layout()));
+        }
+        txn.success.extend(write.ops.iter().cloned());
+        txn.failure.extend(write.otherwise.iter().cloned());
+        txn
+    }
+
+    /// Refuses a transaction that the store would refuse, in words that a caller understands.
+    pub(super) fn check_size(&self, txn: &Txn) -> Result<()> {
+        let limits = self.shared.backend.limits();
+        let too_large = |detail| Err(Error::new(ErrorKind::TooLarge).with_detail(detail));
+        for op in &txn.success {
+            if let Op::Put { value, .. } = op
+                && value.len() > limits.max_value_bytes
+            {
+                let (size, limit) = (value.len(), limits.max_value_bytes);
+                return too_large(format!("{size} bytes, the store takes at most {limit} in a file"));
+            }
+        }
+        let (bytes, limit) = (txn.request_bytes(), limits.max_request_bytes);
+        if bytes > limit {
+            return too_large(format!(
+                "{bytes} bytes with keys and metadata, the store takes at most {limit} in a transaction"
+            ));
+        }
+        let (ops, limit) =
+            (txn.compares.len().max(txn.success.len()).max(txn.failure.len()), limits.max_txn_ops);
+        if ops > limit {
+            return too_large(format!("{ops} operations, the store takes at most {limit} in a transaction"));
+        }
+        Ok(())
+    }
+}
