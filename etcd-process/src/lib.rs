@@ -1,1 +1,42 @@
-//! etcd-process
+//! Private etcd servers for tests, benchmarks and demonstrations.
+//!
+//! [`EtcdBinary::find_all`] finds what is installed; [`EtcdProcess`] runs one of them on free loopback ports with a data
+//! directory of its own, and takes both away when it is dropped.
+//!
+//! ```no_run
+//! use etcd_process::{EtcdBinary, EtcdProcess};
+//!
+//! # fn main() -> std::io::Result<()> {
+//! for binary in EtcdBinary::find_all() {
+//!     let mut etcd = EtcdProcess::start(&binary)?;
+//!     println!("etcd {} serves {}", binary.version, etcd.endpoint());
+//!     etcd.kill()?;
+//!     etcd.restart()?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Where an etcd is looked for: if the environment variable `ETCD_BIN` is set, exactly there (several paths are separated
+//! as in `PATH`); else on `PATH` and in `target/tools/etcd-*/bin` of the workspace.
+//!
+//! # When the test process dies
+//!
+//! A server must not outlive the process that wanted it, even one that is killed. The operating system's own ways need
+//! `unsafe`, or fire when the *thread* that started the child ends. So on Unix every server has a watchdog: a shell that
+//! reads from a pipe which nobody writes to. When this process ends, in whatever way, the pipe closes, and the shell
+//! kills the server and removes its files.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "it waits for real processes, in real time, without a runtime"
+)]
+
+mod binary;
+mod http;
+mod ports;
+mod process;
+mod watchdog;
+
+pub use binary::EtcdBinary;
+pub use process::{EtcdBuilder, EtcdProcess};

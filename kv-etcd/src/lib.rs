@@ -1,1 +1,17 @@
-//! kv-etcd
+#![doc = include_str!("../README.md")]
+
+mod backend;
+mod bounds;
+mod check;
+mod config;
+mod connect;
+mod deadline;
+mod error;
+mod lease;
+mod paging;
+mod range;
+mod txn;
+mod watch;
+
+pub use backend::EtcdBackend;
+pub use config::{ConfigError, ConfigProblem, EtcdConfig, EtcdConfigBuilder};

@@ -1,1 +1,21 @@
-//! storage-conformance
+#![doc = include_str!("../README.md")]
+// The case tables are complete because a case function that no table lists is dead code, and dead code does not build.
+#![deny(dead_code)]
+#![allow(clippy::unwrap_used, reason = "this crate is test code: what is unexpected fails the case")]
+
+mod case;
+mod context;
+pub mod decorate;
+#[cfg(test)]
+mod fakes;
+mod files;
+mod harness;
+mod kv;
+mod runner;
+
+pub use case::cases;
+pub use harness::{Harness, TestStore, Time};
+pub use runner::run;
+
+use case::{Case, case};
+use context::Context;

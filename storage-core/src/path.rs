@@ -30,7 +30,7 @@ impl FilePath {
     pub const MAX_BYTES: usize = 1024;
     /// The most bytes in a component, as in common file systems.
     pub const MAX_COMPONENT_BYTES: usize = 255;
-    /// The most components in a path. A store checks one key for each, so every path must fit into a transaction.
+    /// The most components in a path. A store checks one key for each, and all of them have to fit into a transaction.
     pub const MAX_COMPONENTS: usize = 64;
 
     /// The root of the tree, `""`.

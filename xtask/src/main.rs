@@ -1,2 +1,52 @@
-//! xtask
-fn main() {}
+//! Developer commands of the kvfs workspace, started as `cargo xtask <command>`.
+//!
+//! This is the one place that knows how to prepare a machine and how to check the workspace; `.ci/run` and the README
+//! call it.
+
+mod layering;
+mod metadata;
+mod msrv;
+mod process;
+mod setup;
+mod sources;
+mod test;
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::Parser;
+
+use crate::{setup::Effort, test::Step};
+
+/// Developer commands of the kvfs workspace
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Xtask {
+    /// Find or install, without asking and without root, what building and testing need
+    Setup,
+    /// Run every check: formatting, layering, MSRV, clippy, documentation, all tests
+    Test {
+        /// Run these steps only
+        #[arg(value_enum)]
+        steps: Vec<Step>,
+    },
+}
+
+fn main() -> ExitCode {
+    let result = match Xtask::parse() {
+        Xtask::Setup => setup::ensure(Effort::Everything).map(|_| ExitCode::SUCCESS),
+        Xtask::Test { steps } => test::run(&steps),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// The directory of the workspace's manifest.
+fn workspace_root() -> PathBuf {
+    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
+    xtask.parent().expect("xtask is a directory of the workspace").to_owned()
+}

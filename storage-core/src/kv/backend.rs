@@ -30,7 +30,7 @@ pub trait KvBackend: Send + Sync + 'static {
     /// Reads a page of a key range, in key order.
     ///
     /// A page may hold fewer entries than asked for, or none, although more follow: only
-    /// [`RangePage::next`] says whether the range is exhausted.
+    /// [`RangePage::next`] says whether the range is exhausted. A range of one key is always one page.
     ///
     /// # Errors
     ///

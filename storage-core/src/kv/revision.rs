@@ -7,7 +7,7 @@ use std::fmt;
 pub struct Revision(pub u64);
 
 impl Revision {
-    /// Before every change: the revision of a store in which nothing has happened, and of a key that does not exist.
+    /// Before every change, when nothing exists. No key was ever put at it.
     pub const ZERO: Self = Self(0);
 }
 

@@ -5,8 +5,9 @@ use bytes::Bytes;
 use super::{Entry, Key, KeyRange, LeaseId, Projection, Revision};
 
 /// A condition on the state in which a transaction runs.
+///
+/// Every backend handles every kind, so the list is closed: a new one is a change of the contract.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Compare {
     /// The key does not exist.
     Absent(Key),
@@ -18,9 +19,8 @@ pub enum Compare {
     RangeEmpty(KeyRange),
 }
 
-/// A step of a transaction.
+/// A step of a transaction. Every backend handles every kind, as with [`Compare`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Op {
     /// Puts a value, and attaches the key to the lease or, with `None`, to none.
     Put {

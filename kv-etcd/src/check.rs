@@ -1,0 +1,186 @@
+//! Refuses what the server would refuse, before it is sent.
+
+use storage_core::kv::{BackendError, BackendErrorKind, Compare, Key, KeyRange, Limits, Op, Txn};
+
+/// A range may begin anywhere, but the range of the empty key alone asks for a key that cannot be.
+pub(crate) fn range(range: &KeyRange) -> Result<(), BackendError> {
+    range.as_single().map_or(Ok(()), key)
+}
+
+pub(crate) fn txn(txn: &Txn, limits: &Limits) -> Result<(), BackendError> {
+    for (list, len) in
+        [("compares", txn.compares.len()), ("success", txn.success.len()), ("failure", txn.failure.len())]
+    {
+        at_most(limits.max_txn_ops, "max_txn_ops", list, len)?;
+    }
+    for op in &txn.success {
+        if let Op::Put { value, .. } = op {
+            at_most(limits.max_value_bytes, "max_value_bytes", "value", value.len())?;
+        }
+    }
+    at_most(limits.max_request_bytes, "max_request_bytes", "transaction", txn.request_bytes())?;
+    keys(txn)?;
+    writes(&txn.success)
+}
+
+fn at_most(limit: usize, name: &str, what: &str, size: usize) -> Result<(), BackendError> {
+    if size <= limit {
+        return Ok(());
+    }
+    let message = format!("{what} of {size} is beyond {name}, {limit}");
+    Err(BackendError::new(BackendErrorKind::TooLarge, message))
+}
+
+fn keys(txn: &Txn) -> Result<(), BackendError> {
+    for compare in &txn.compares {
+        match compare {
+            Compare::Absent(of) | Compare::Present(of) | Compare::ModRevision(of, _) => key(of)?,
+            Compare::RangeEmpty(of) => range(of)?,
+        }
+    }
+    for op in &txn.success {
+        match op {
+            Op::Put { key: of, .. } | Op::Delete(of) => key(of)?,
+            Op::DeleteRange(of) => range(of)?,
+            Op::Get(get) => range(&get.range)?,
+        }
+    }
+    txn.failure.iter().try_for_each(|get| range(&get.range))
+}
+
+fn key(key: &Key) -> Result<(), BackendError> {
+    if key.as_bytes().is_empty() { Err(invalid("empty key")) } else { Ok(()) }
+}
+
+/// No key is written twice, and none is put that a deleted range covers. Deleted ranges may overlap.
+fn writes(ops: &[Op]) -> Result<(), BackendError> {
+    let mut written: Vec<&Key> = Vec::with_capacity(ops.len());
+    let mut put: Vec<&Key> = Vec::with_capacity(ops.len());
+    for op in ops {
+        match op {
+            Op::Put { key, .. } => {
+                written.push(key);
+                put.push(key);
+            }
+            Op::Delete(key) => written.push(key),
+            _ => {}
+        }
+    }
+    written.sort_unstable();
+    if let Some((twice, _)) = written.iter().zip(written.iter().skip(1)).find(|(a, b)| a == b) {
+        return Err(invalid(format!("two writes of one key in a transaction: {twice:?}")));
+    }
+    put.sort_unstable();
+    for op in ops {
+        let Op::DeleteRange(range) = op else { continue };
+        // The first key put that is not before the range is the only one to look at.
+        let first = put.partition_point(|key| *key < range.start());
+        if let Some(covered) = put.get(first).filter(|key| range.contains(key)) {
+            return Err(invalid(format!("a put key lies in a deleted range: {covered:?} in {range:?}")));
+        }
+    }
+    Ok(())
+}
+
+fn invalid(message: impl Into<String>) -> BackendError {
+    BackendError::new(BackendErrorKind::InvalidRequest, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use storage_core::kv::Get;
+
+    use super::*;
+
+    fn k(text: &'static str) -> Key {
+        Key::new(text)
+    }
+
+    fn put(text: &'static str) -> Op {
+        Op::Put { key: k(text), value: Bytes::new(), lease: None }
+    }
+
+    fn delete_prefix(text: &'static str) -> Op {
+        Op::DeleteRange(KeyRange::prefix(text))
+    }
+
+    fn kind_of(txn_: &Txn, limits: &Limits) -> Option<BackendErrorKind> {
+        txn(txn_, limits).err().map(|error| {
+            assert!(!error.is_maybe_applied() && !error.is_retryable(), "{error:?}");
+            error.kind()
+        })
+    }
+
+    #[test]
+    fn no_key_is_written_twice() {
+        let of = |ops: [Op; 2]| {
+            let txn = ops.into_iter().fold(Txn::new(), Txn::then);
+            kind_of(&txn, &Limits::ETCD_DEFAULTS)
+        };
+        let refused = Some(BackendErrorKind::InvalidRequest);
+        assert_eq!(of([put("a"), put("a")]), refused);
+        assert_eq!(of([put("a"), Op::Delete(k("a"))]), refused);
+        assert_eq!(of([Op::Delete(k("a")), Op::Delete(k("a"))]), refused);
+        assert_eq!(of([put("a/b"), delete_prefix("a/")]), refused);
+        assert_eq!(of([delete_prefix("a/"), put("a/")]), refused);
+        assert_eq!(of([put("a"), put("b")]), None);
+        assert_eq!(of([put("a"), delete_prefix("a/")]), None);
+        assert_eq!(of([delete_prefix("a/"), put("a0")]), None);
+        assert_eq!(of([delete_prefix("a"), delete_prefix("a/")]), None);
+        assert_eq!(of([Op::Delete(k("a/b")), delete_prefix("a/")]), None);
+        assert_eq!(of([put("a"), Op::Get(Get::key(k("a")))]), None);
+    }
+
+    #[test]
+    fn the_empty_key_is_no_key_but_may_begin_a_range() {
+        let refused = Some(BackendErrorKind::InvalidRequest);
+        let limits = Limits::ETCD_DEFAULTS;
+        for txn in [
+            Txn::new().then(put("")),
+            Txn::new().then(Op::Delete(k(""))),
+            Txn::new().then(Op::Get(Get::key(k("")))),
+            Txn::new().otherwise(Get::key(k(""))),
+            Txn::new().when(Compare::Absent(k(""))),
+            Txn::new().when(Compare::Present(k(""))),
+            Txn::new().when(Compare::ModRevision(k(""), storage_core::kv::Revision(1))),
+        ] {
+            assert_eq!(kind_of(&txn, &limits), refused, "{txn:?}");
+        }
+        assert_eq!(kind_of(&Txn::new().when(Compare::RangeEmpty(KeyRange::prefix(""))), &limits), None);
+        assert_eq!(kind_of(&Txn::new().then(delete_prefix("")), &limits), None);
+    }
+
+    #[test]
+    fn sizes_at_the_limit_pass_and_one_more_does_not() {
+        let limits =
+            Limits::ETCD_DEFAULTS.with_max_txn_ops(2).with_max_value_bytes(10).with_max_request_bytes(400);
+        let value = |len: usize| {
+            Txn::new().then(Op::Put { key: k("key"), value: Bytes::from(vec![0; len]), lease: None })
+        };
+        let too_large = Some(BackendErrorKind::TooLarge);
+        assert_eq!(kind_of(&value(10), &limits), None);
+        assert_eq!(kind_of(&value(11), &limits), too_large);
+
+        let compares = |n: usize| (0..n).fold(Txn::new(), |txn, _| txn.when(Compare::Absent(k("a"))));
+        let reads = |n: usize| (0..n).fold(Txn::new(), |txn, _| txn.then(Op::Get(Get::key(k("a")))));
+        let others = |n: usize| (0..n).fold(Txn::new(), |txn, _| txn.otherwise(Get::key(k("a"))));
+        for (two, three) in [(compares(2), compares(3)), (reads(2), reads(3)), (others(2), others(3))] {
+            assert_eq!(kind_of(&two, &limits), None);
+            assert_eq!(kind_of(&three, &limits), too_large);
+        }
+
+        let long_key = |len: usize| Txn::new().when(Compare::Absent(Key::new(vec![b'k'; len])));
+        let room = 400 - long_key(0).request_bytes();
+        assert_eq!(kind_of(&long_key(room), &limits), None);
+        assert_eq!(kind_of(&long_key(room + 1), &limits), too_large);
+    }
+
+    #[test]
+    fn the_error_names_the_limit() {
+        let limits = Limits::ETCD_DEFAULTS.with_max_value_bytes(1);
+        let txn_ = Txn::new().then(Op::Put { key: k("k"), value: Bytes::from("xx"), lease: None });
+        let error = txn(&txn_, &limits).unwrap_err();
+        assert_eq!(error.message(), "value of 2 is beyond max_value_bytes, 1");
+    }
+}

@@ -1,0 +1,152 @@
+//! Transactions in etcd's words, and its answers in ours.
+
+use etcd_client::{
+    Compare as EtcdCompare, CompareOp, DeleteOptions, GetResponse, KvClient, PutOptions, Txn as EtcdTxn,
+    TxnOp, TxnOpResponse,
+};
+use storage_core::kv::{
+    BackendError, BackendErrorKind, Compare, Get, GetReply, Key, LeaseId, Op, OpReply, Projection, Txn,
+    TxnOutcome, TxnReply,
+};
+
+use crate::EtcdConfig;
+use crate::bounds::{Bounds, entry, get_options, number, revision};
+use crate::error::from_client;
+
+/// Runs a transaction that [`check::txn`](crate::check::txn) has let pass.
+pub(crate) async fn run(
+    mut client: KvClient,
+    txn: Txn,
+    config: &EtcdConfig,
+) -> Result<TxnReply, BackendError> {
+    let reads_otherwise = txn.failure.len();
+    let reply = client.txn(request(txn, config)).await.map_err(from_client)?;
+    let revision = reply.header().map(|header| revision(header.revision()));
+    let revision = revision.ok_or_else(|| unexpected("a transaction's answer without a header"))?;
+    let responses = reply.op_responses().into_iter();
+    let outcome = if reply.succeeded() {
+        TxnOutcome::Matched(responses.map(op_reply).collect::<Result<_, _>>()?)
+    } else {
+        TxnOutcome::NotMatched(responses.take(reads_otherwise).map(read_reply).collect::<Result<_, _>>()?)
+    };
+    Ok(TxnReply { revision, outcome })
+}
+
+fn request(txn: Txn, config: &EtcdConfig) -> EtcdTxn {
+    let compares: Vec<_> = txn.compares.into_iter().map(compare).collect();
+    let success: Vec<_> = txn.success.into_iter().map(op).collect();
+    let mut failure: Vec<_> = txn.failure.iter().map(get).collect();
+    if success.is_empty() && failure.is_empty() {
+        // etcd would answer a transaction without any operation from its own copy, however old. A read makes it
+        // linearizable.
+        failure.push(get(&Get::key(config.probe_key()).with_projection(Projection::KeysOnly)));
+    }
+    EtcdTxn::new().when(compares).and_then(success).or_else(failure)
+}
+
+fn compare(compare: Compare) -> EtcdCompare {
+    // A key that does not exist compares as one that was created at revision zero.
+    let created = |key: Key, op| EtcdCompare::create_revision(key.into_bytes(), op, 0);
+    match compare {
+        Compare::Absent(key) => created(key, CompareOp::Equal),
+        Compare::Present(key) => created(key, CompareOp::Greater),
+        // So it compares as one that was put at revision zero, too, where no key ever was.
+        Compare::ModRevision(key, at) if at.0 == 0 => created(key, CompareOp::Less),
+        Compare::ModRevision(key, at) => {
+            EtcdCompare::mod_revision(key.into_bytes(), CompareOp::Equal, number(at))
+        }
+        // Holds if it holds for every key of the range, or, if there is none, for a key that does not exist.
+        Compare::RangeEmpty(range) => {
+            let Bounds { key, end } = Bounds::of(&range);
+            EtcdCompare::create_revision(key, CompareOp::Equal, 0).with_range(end)
+        }
+    }
+}
+
+fn op(op: Op) -> TxnOp {
+    match op {
+        Op::Put { key, value, lease } => {
+            let options = PutOptions::new().with_lease(lease.map_or(0, LeaseId::get));
+            TxnOp::put(key.into_bytes(), value, Some(options))
+        }
+        Op::Delete(key) => TxnOp::delete(key.into_bytes(), None),
+        Op::DeleteRange(range) => {
+            let Bounds { key, end } = Bounds::of(&range);
+            TxnOp::delete(key, Some(DeleteOptions::new().with_range(end)))
+        }
+        Op::Get(read) => get(&read),
+    }
+}
+
+fn get(get: &Get) -> TxnOp {
+    let Bounds { key, end } = Bounds::of(&get.range);
+    // To etcd no limit is zero.
+    let limit = get.limit.map_or(0, std::num::NonZeroU32::get);
+    TxnOp::get(key, Some(get_options(get.projection, limit).with_range(end)))
+}
+
+fn op_reply(response: TxnOpResponse) -> Result<OpReply, BackendError> {
+    match response {
+        TxnOpResponse::Put(_) => Ok(OpReply::Put),
+        TxnOpResponse::Delete(deleted) => Ok(OpReply::Deleted(u64::try_from(deleted.deleted()).unwrap_or(0))),
+        TxnOpResponse::Get(found) => Ok(OpReply::Get(get_reply(found))),
+        TxnOpResponse::Txn(_) => Err(unexpected("the answer to a nested transaction")),
+    }
+}
+
+fn read_reply(response: TxnOpResponse) -> Result<GetReply, BackendError> {
+    match response {
+        TxnOpResponse::Get(found) => Ok(get_reply(found)),
+        _ => Err(unexpected("the answer to a write instead of a read")),
+    }
+}
+
+fn get_reply(mut found: GetResponse) -> GetReply {
+    GetReply { more: found.more(), entries: found.take_kvs().into_iter().map(entry).collect() }
+}
+
+/// What cannot happen while both sides keep to the protocol.
+fn unexpected(what: &str) -> BackendError {
+    BackendError::new(BackendErrorKind::Internal, format!("unexpected: {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use storage_core::kv::{KeyRange, Revision};
+
+    use super::*;
+
+    fn config() -> EtcdConfig {
+        EtcdConfig::builder(["http://localhost:1"]).with_prefix("/p").build().unwrap()
+    }
+
+    fn text(txn: Txn) -> String {
+        format!("{:?}", request(txn, &config()))
+    }
+
+    #[test]
+    fn a_transaction_without_operations_gets_a_read_inside_the_prefix() {
+        let bytes = format!("{:?}", b"/p/format");
+        let compares_only = Txn::new().when(Compare::Absent(Key::new("k")));
+        for txn in [Txn::new(), compares_only.clone()] {
+            let text = text(txn);
+            assert!(text.contains("RangeRequest") && text.contains(&bytes), "{text}");
+            assert!(text.contains("serializable: false"), "{text}");
+        }
+        let with_read = compares_only.otherwise(Get::key(Key::new("k")));
+        assert!(!text(with_read).contains(&bytes));
+    }
+
+    #[test]
+    fn no_key_was_ever_put_at_revision_zero() {
+        let zero = text(Txn::new().when(Compare::ModRevision(Key::new("k"), Revision::ZERO)));
+        assert!(zero.contains("Less"), "{zero}");
+    }
+
+    #[test]
+    fn a_delete_of_an_empty_range_is_not_a_delete_of_a_key() {
+        let range = KeyRange::new(Key::new("b"), Key::new(""));
+        let text = text(Txn::new().then(Op::DeleteRange(range)));
+        assert!(text.contains("range_end: [98]"), "{text}");
+    }
+}

@@ -1,0 +1,59 @@
+//! What the tests here have in common: a real etcd of each version that is installed.
+#![allow(dead_code, reason = "each test program uses a part of it")]
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails the test")]
+
+use std::future::Future;
+use std::time::Duration;
+
+use bytes::Bytes;
+use etcd_process::{EtcdBinary, EtcdBuilder, EtcdProcess};
+use kv_etcd::{EtcdBackend, EtcdConfig, EtcdConfigBuilder};
+use storage_core::kv::{Key, KvBackend, Op, Txn};
+
+/// Runs a test against each version of etcd.
+pub(crate) async fn on_each_etcd<F: Future<Output = ()>>(test: &str, body: impl Fn(EtcdProcess) -> F) {
+    on_each_etcd_with(test, |etcd| etcd, body).await;
+}
+
+/// Runs a test against each version of etcd, started with these settings.
+pub(crate) async fn on_each_etcd_with<F: Future<Output = ()>>(
+    test: &str,
+    settings: impl Fn(EtcdBuilder) -> EtcdBuilder,
+    body: impl Fn(EtcdProcess) -> F,
+) {
+    for binary in EtcdBinary::find_all_for_test(test) {
+        println!("{test}: etcd {}", binary.version);
+        body(settings(EtcdProcess::builder(&binary)).start().unwrap()).await;
+    }
+}
+
+pub(crate) fn config(etcd: &EtcdProcess) -> EtcdConfigBuilder {
+    EtcdConfig::builder([etcd.endpoint()]).with_prefix("/test")
+}
+
+pub(crate) async fn connect(etcd: &EtcdProcess) -> EtcdBackend {
+    connect_with(config(etcd)).await
+}
+
+pub(crate) async fn connect_with(config: EtcdConfigBuilder) -> EtcdBackend {
+    EtcdBackend::connect(&config.build().unwrap()).await.unwrap()
+}
+
+/// Puts many keys with one value, in as few transactions as the server allows.
+pub(crate) async fn fill(backend: &EtcdBackend, keys: impl IntoIterator<Item = Key>, value: &Bytes) {
+    let per_txn = (1_000_000 / (value.len() + 100)).clamp(1, 128);
+    let keys: Vec<_> = keys.into_iter().collect();
+    for keys in keys.chunks(per_txn) {
+        let puts = keys.iter().map(|key| Op::Put { key: key.clone(), value: value.clone(), lease: None });
+        backend.txn(puts.fold(Txn::new(), Txn::then)).await.unwrap();
+    }
+}
+
+/// Waits until a condition holds.
+pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    while !condition() {
+        assert!(tokio::time::Instant::now() < deadline, "{what} did not come true");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

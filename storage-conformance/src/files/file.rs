@@ -1,0 +1,153 @@
+//! Storing and loading one file.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use storage_core::{ErrorKind, Sha1Digest};
+
+use super::support::{everything, open, open_with, refused};
+use crate::{Case, Context, case};
+
+pub(crate) const CASES: &[Case] = &[
+    case!(["FS-FILE-1"], a_file_is_loaded_as_it_was_stored),
+    case!(["FS-FILE-2"], storing_again_replaces),
+    case!(["FS-FILE-3"], a_directory_is_not_replaced_by_a_file),
+    case!(["FS-FILE-4"], nothing_is_stored_below_a_file),
+    case!(["FS-FILE-5"], the_root_is_never_a_file),
+    case!(["FS-FILE-6"], loading_what_is_not_there),
+    case!(["FS-FILE-7"], loading_a_directory),
+    case!(["FS-FILE-8"], another_client_sees_a_write_at_once),
+    case!(["FS-FILE-9"], content_and_metadata_are_of_one_write),
+    case!(["FS-FILE-10"], a_content_beyond_the_limit_is_refused),
+    case!(["FS-FILE-10"], a_file_of_1_5_million_bytes_is_stored_or_refused_with_the_limit),
+];
+
+async fn a_file_is_loaded_as_it_was_stored(context: Context) {
+    let tree = open(&context).await;
+    let all_bytes: Vec<u8> = (0..=u8::MAX).collect();
+    for (path, content) in [
+        ("empty", Vec::new()),
+        ("binary", all_bytes.repeat(3)),
+        ("zeros", vec![0; 1000]),
+        ("deep/er/file.pem", b"-----BEGIN CERTIFICATE-----\n".to_vec()),
+        ("large", all_bytes.repeat(150)),
+    ] {
+        let stored = tree.store(path, content.clone()).await.unwrap();
+        assert_eq!(stored.size, content.len() as u64);
+        assert_eq!(stored.sha1, Some(Sha1Digest::of(&content)));
+        let file = tree.load_file(path).await.unwrap();
+        assert_eq!(file.content, content, "{path}");
+        assert_eq!(file.metadata, stored, "{path}");
+    }
+}
+
+async fn storing_again_replaces(context: Context) {
+    let tree = open(&context).await;
+    for content in ["first", "", "second, and longer", "3"] {
+        tree.store("a/b", content).await.unwrap();
+        assert_eq!(tree.load("a/b").await.unwrap(), content);
+    }
+    assert_eq!(everything(&tree).await, ["a", "a/b"]);
+}
+
+async fn a_directory_is_not_replaced_by_a_file(context: Context) {
+    let tree = open_with(&context, &["a/b/c"]).await;
+    for directory in ["a", "a/b"] {
+        refused(tree.store(directory, "x").await, ErrorKind::IsADirectory, directory);
+    }
+    assert_eq!(tree.load("a/b/c").await.unwrap(), "a/b/c");
+    assert_eq!(everything(&tree).await, ["a", "a/b", "a/b/c"]);
+}
+
+async fn nothing_is_stored_below_a_file(context: Context) {
+    let tree = open_with(&context, &["a/file"]).await;
+    for below in ["a/file/x", "a/file/x/y", "a/file/x/y/z"] {
+        let error = refused(tree.store(below, "x").await, ErrorKind::NotADirectory, "a/file");
+        assert_eq!(error.operation(), Some("store"));
+    }
+    assert_eq!(everything(&tree).await, ["a", "a/file"]);
+    tree.store("a/file2/x", "beside it").await.unwrap();
+}
+
+async fn the_root_is_never_a_file(context: Context) {
+    let tree = open(&context).await;
+    for root in ["", "/", "//"] {
+        refused(tree.store(root, "x").await, ErrorKind::InvalidPath, root);
+        refused(tree.create(root, "x").await, ErrorKind::InvalidPath, root);
+        refused(tree.load_or_store(root, "x").await, ErrorKind::InvalidPath, root);
+        refused(tree.store_many([(root, "x")]).await, ErrorKind::InvalidPath, root);
+        refused(tree.rename("a", root).await, ErrorKind::InvalidPath, root);
+    }
+    assert!(everything(&tree).await.is_empty());
+}
+
+async fn loading_what_is_not_there(context: Context) {
+    let tree = open_with(&context, &["a/file"]).await;
+    for missing in ["b", "a/fil", "a/file2", "a/file/below", "a/b/c"] {
+        refused(tree.load(missing).await, ErrorKind::NotFound, missing);
+    }
+}
+
+async fn loading_a_directory(context: Context) {
+    let tree = open_with(&context, &["a/b/c"]).await;
+    for directory in ["a", "a/b", "", "/"] {
+        refused(tree.load(directory).await, ErrorKind::IsADirectory, directory);
+    }
+}
+
+async fn another_client_sees_a_write_at_once(context: Context) {
+    let (one, other) = (open(&context).await, open(&context).await);
+    for n in 0..20 {
+        one.store("a", n.to_string()).await.unwrap();
+        assert_eq!(other.load("a").await.unwrap(), n.to_string());
+    }
+    other.delete("a").await.unwrap();
+    assert!(!one.exists("a").await.unwrap());
+}
+
+/// Readers beside writers: a pair from two writes would be taken for damage.
+async fn content_and_metadata_are_of_one_write(context: Context) {
+    let (writer, reader) = (open(&context).await, open(&context).await);
+    writer.store("a", "0").await.unwrap();
+    let write = async {
+        for n in 1..=100_usize {
+            writer.store("a", "x".repeat(n)).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+    };
+    let reads = (0..4).map(|_| async {
+        let mut seen = 0;
+        while seen < 100 {
+            let file = reader.load_file("a").await.unwrap();
+            assert_eq!(file.metadata.size, file.content.len() as u64);
+            let stat = reader.stat("a").await.unwrap();
+            assert!(stat.version >= file.metadata.version);
+            seen = file.content.len();
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    });
+    let ((), _) = futures::join!(write, join_all(reads));
+}
+
+async fn a_content_beyond_the_limit_is_refused(context: Context) {
+    let client = context.client().await;
+    let limit = client.limits().max_value_bytes;
+    let tree = open(&context).await;
+    let error = refused(tree.store("a", vec![0; limit + 1]).await, ErrorKind::TooLarge, "a");
+    assert!(error.to_string().contains(&limit.to_string()), "names the limit of {limit}: {error}");
+    assert!(everything(&tree).await.is_empty());
+}
+
+async fn a_file_of_1_5_million_bytes_is_stored_or_refused_with_the_limit(context: Context) {
+    let limits = context.client().await.limits();
+    let tree = open(&context).await;
+    let million: Vec<u8> = (0..1_500_000_u32).map(|n| n.to_le_bytes()[0] ^ n.to_le_bytes()[1]).collect();
+    if million.len() <= limits.max_value_bytes && million.len() + 4096 <= limits.max_request_bytes {
+        tree.store("large", million.clone()).await.unwrap();
+        assert_eq!(tree.load("large").await.unwrap(), million);
+    } else {
+        let error = refused(tree.store("large", million).await, ErrorKind::TooLarge, "large");
+        let limit = limits.max_value_bytes.min(limits.max_request_bytes).to_string();
+        assert!(error.to_string().contains(&limit), "names the limit of {limit}: {error}");
+    }
+}

@@ -1,0 +1,37 @@
+//! The cases of `docs/fs-contract.md`.
+
+use crate::Case;
+
+mod cancel;
+mod conditions;
+mod cost;
+mod damage;
+mod delete;
+mod directories;
+mod file;
+mod format;
+mod groups;
+mod list;
+mod list_pages;
+mod paths;
+mod rename;
+mod stat;
+mod support;
+
+/// The case tables, in the order of the contract.
+pub(crate) const SUBJECTS: &[&[Case]] = &[
+    paths::CASES,
+    file::CASES,
+    directories::CASES,
+    delete::CASES,
+    stat::CASES,
+    list::CASES,
+    list_pages::CASES,
+    groups::CASES,
+    conditions::CASES,
+    rename::CASES,
+    format::CASES,
+    damage::CASES,
+    cost::CASES,
+    cancel::CASES,
+];

@@ -1,0 +1,254 @@
+//! Leases, and the keys attached to them.
+//!
+//! A lease begins after its grant was sent, so a key that is read as gone sooner than its TTL after that moment was
+//! taken away early. That holds without any margin, however slow the machine is; how soon a lease ends *after* its TTL
+//! is only bounded by patience.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use bytes::Bytes;
+use storage_core::kv::{BackendErrorKind, Compare, KvBackendExt, Lease, LeaseId, Op, Txn};
+use tokio::time::Instant;
+
+use super::support::{
+    Changes, Client, deleted, matched, newest, not_matched, ops, put, put_leased, refused, state,
+};
+use crate::{Case, Context, case};
+
+pub(crate) const CASES: &[Case] = &[
+    case!(["KV-LEASE-1"], a_lease_runs_at_least_as_long_as_asked_for),
+    case!(["KV-LEASE-2"], a_key_shows_its_lease_to_every_client),
+    case!(["KV-LEASE-2", "KV-TXN-1"], a_leased_key_is_created_only_once),
+    case!(["KV-LEASE-3", "KV-LEASE-4"], a_lease_does_not_end_early_but_it_ends),
+    case!(["KV-LEASE-4", "KV-WATCH-5"], the_keys_of_an_ended_lease_vanish_together),
+    case!(["KV-LEASE-5"], keep_alive_starts_the_ttl_again),
+    case!(["KV-LEASE-5"], a_lease_kept_alive_outlives_its_ttl),
+    case!(["KV-LEASE-6", "KV-ERR-1", "KV-ERR-2"], an_ended_lease_is_not_found),
+    case!(["KV-LEASE-6", "KV-ERR-1", "KV-ERR-2"], a_revoked_lease_is_not_found),
+    case!(["KV-LEASE-6", "KV-ERR-1", "KV-ERR-2"], a_lease_that_never_was_is_not_found),
+    case!(["KV-LEASE-7"], a_put_decides_anew_about_the_lease),
+    case!(["KV-LEASE-8"], revoking_deletes_the_keys_at_once_and_together),
+    case!(["KV-LEASE-9"], a_deleted_key_is_detached),
+    case!(["KV-LEASE-10"], leases_alone_change_nothing),
+];
+
+async fn a_lease_runs_at_least_as_long_as_asked_for(context: Context) {
+    let client = context.client().await;
+    let shortest = client.limits().min_lease_ttl;
+    let mut ids = BTreeSet::new();
+    let asked = [0, 1, 999, 1000, 1500, 2001, 60_000, 3_600_000].map(Duration::from_millis);
+    for ttl in asked {
+        let lease = client.grant(ttl).await.unwrap();
+        assert!(lease.ttl >= ttl, "asked for {ttl:?}: {lease:?}");
+        assert!(lease.ttl >= shortest, "the shortest is {shortest:?}: {lease:?}");
+        ids.insert(lease.id);
+    }
+    assert_eq!(ids.len(), asked.len(), "every lease has a name of its own");
+    for id in ids {
+        client.revoke(id).await.unwrap();
+    }
+}
+
+async fn a_key_shows_its_lease_to_every_client(context: Context) {
+    let (one, other) = (context.client().await, context.client().await);
+    let lease = long(&one).await.id;
+    matched(&one, ops([put_leased(context.key("a"), "v", lease), put(context.key("b"), "v")])).await;
+    matched(&other, ops([put_leased(context.key("c"), "v", lease)])).await;
+    for client in [one, other] {
+        let entries = state(&client, context.all()).await.entries;
+        let leases: Vec<_> = entries.iter().map(|entry| entry.lease).collect();
+        assert_eq!(leases, [Some(lease), None, Some(lease)]);
+    }
+}
+
+async fn a_leased_key_is_created_only_once(context: Context) {
+    let client = context.client().await;
+    let (first, second) = (long(&client).await.id, long(&client).await.id);
+    let key = context.key("lock");
+    let create =
+        |lease| Txn::new().when(Compare::Absent(key.clone())).then(put_leased(key.clone(), "holder", lease));
+    matched(&client, create(first)).await;
+    not_matched(&client, create(second)).await;
+    assert_eq!(client.get(key.clone()).await.unwrap().unwrap().lease, Some(first));
+    client.revoke(first).await.unwrap();
+    matched(&client, create(second)).await;
+    assert_eq!(client.get(key).await.unwrap().unwrap().lease, Some(second));
+}
+
+async fn a_lease_does_not_end_early_but_it_ends(context: Context) {
+    let client = context.client().await;
+    let sent = Instant::now();
+    let lease = short(&client).await;
+    matched(&client, ops([put_leased(context.key("k"), "v", lease.id)])).await;
+    let ended = gone(&context, &client, "k", lease.ttl).await;
+    assert!(ended - sent >= lease.ttl, "{lease:?} was ended after {:?}", ended - sent);
+}
+
+async fn the_keys_of_an_ended_lease_vanish_together(context: Context) {
+    let client = context.client().await;
+    let lease = short(&client).await;
+    let leased = ["a", "b", "c"].map(|name| context.key(name));
+    let puts = leased.iter().map(|key| put_leased(key.clone(), "v", lease.id));
+    let (revision, _) = matched(&client, ops(puts).then(put(context.key("stays"), "v"))).await;
+    let mut changes = Changes::watch(&client, context.all(), revision).await;
+    let batch = changes.next().await;
+    assert!(batch.revision > revision);
+    assert_eq!(batch.events, leased.map(|key| deleted(&key, batch.revision)));
+    assert_eq!(state(&client, context.all()).await.keys(), [context.key("stays")]);
+}
+
+async fn keep_alive_starts_the_ttl_again(context: Context) {
+    let client = context.client().await;
+    let lease = renewable(&client).await;
+    matched(&client, ops([put_leased(context.key("k"), "v", lease.id)])).await;
+    context.sleep(lease.ttl / 2).await;
+    let sent = Instant::now();
+    let ttl = client.keep_alive(lease.id).await.unwrap();
+    assert!(ttl >= lease.ttl, "{lease:?} was renewed for {ttl:?} only");
+    let ended = gone(&context, &client, "k", ttl).await;
+    assert!(ended - sent >= ttl, "it was ended {:?} after it was renewed for {ttl:?}", ended - sent);
+}
+
+async fn a_lease_kept_alive_outlives_its_ttl(context: Context) {
+    let (one, other) = (context.client().await, context.client().await);
+    let lease = renewable(&one).await;
+    matched(&one, ops([put_leased(context.key("k"), "v", lease.id)])).await;
+    for client in [&one, &other, &one, &other] {
+        context.sleep(lease.ttl * 2 / 5).await;
+        client.keep_alive(lease.id).await.unwrap();
+    }
+    assert!(one.get(context.key("k")).await.unwrap().is_some());
+    one.revoke(lease.id).await.unwrap();
+}
+
+async fn an_ended_lease_is_not_found(context: Context) {
+    let client = context.client().await;
+    let lease = short(&client).await;
+    matched(&client, ops([put_leased(context.key("k"), "v", lease.id)])).await;
+    gone(&context, &client, "k", lease.ttl).await;
+    not_found(&context, &client, lease.id).await;
+}
+
+async fn a_revoked_lease_is_not_found(context: Context) {
+    let (one, other) = (context.client().await, context.client().await);
+    let lease = long(&one).await;
+    one.revoke(lease.id).await.unwrap();
+    not_found(&context, &one, lease.id).await;
+    not_found(&context, &other, lease.id).await;
+}
+
+async fn a_lease_that_never_was_is_not_found(context: Context) {
+    let client = context.client().await;
+    let real = long(&client).await.id;
+    let never = LeaseId::new(real.get() ^ 0x5555).expect("no lease differs from zero in these bits only");
+    not_found(&context, &client, never).await;
+    client.keep_alive(real).await.unwrap();
+}
+
+async fn a_put_decides_anew_about_the_lease(context: Context) {
+    let client = context.client().await;
+    let (first, second) = (long(&client).await.id, long(&client).await.id);
+    let [detached, moved, kept] = ["detached", "moved", "kept"].map(|name| context.key(name));
+    let all = [&detached, &moved, &kept].map(|key| put_leased(key.clone(), "1", first));
+    matched(&client, ops(all)).await;
+    let again = [
+        put(detached.clone(), "2"),
+        put_leased(moved.clone(), "2", second),
+        put_leased(kept.clone(), "2", first),
+    ];
+    matched(&client, ops(again)).await;
+    let leases = state(&client, context.all()).await.entries.into_iter().map(|entry| entry.lease);
+    assert!(leases.eq([None, Some(first), Some(second)]));
+    client.revoke(first).await.unwrap();
+    assert_eq!(state(&client, context.all()).await.keys(), [detached.clone(), moved]);
+    client.revoke(second).await.unwrap();
+    assert_eq!(state(&client, context.all()).await.keys(), [detached]);
+}
+
+async fn revoking_deletes_the_keys_at_once_and_together(context: Context) {
+    let (one, other) = (context.client().await, context.client().await);
+    let lease = long(&one).await.id;
+    let leased = ["a", "b/1", "c"].map(|name| context.key(name));
+    let puts = leased.iter().map(|key| put_leased(key.clone(), "v", lease));
+    let (revision, _) = matched(&one, ops(puts).then(put(context.key("stays"), "v"))).await;
+    let mut changes = Changes::watch(&other, context.all(), revision).await;
+    one.revoke(lease).await.unwrap();
+    let after = state(&other, context.all()).await;
+    assert_eq!(after.keys(), [context.key("stays")]);
+    assert!(after.revision > revision);
+    changes.expect(after.revision, leased.iter().map(|key| deleted(key, after.revision)).collect()).await;
+}
+
+async fn a_deleted_key_is_detached(context: Context) {
+    let client = context.client().await;
+    let lease = long(&client).await.id;
+    let keys = ["a", "b"].map(|name| context.key(name));
+    matched(&client, ops(keys.clone().map(|key| put_leased(key, "1", lease)))).await;
+    matched(&client, ops([Op::Delete(keys[0].clone()), Op::DeleteRange(context.below("b"))])).await;
+    matched(&client, ops(keys.clone().map(|key| put(key, "2")))).await;
+    client.revoke(lease).await.unwrap();
+    let left = state(&client, context.all()).await;
+    assert_eq!(left.keys(), keys);
+    assert!(left.entries.iter().all(|entry| entry.lease.is_none()), "{left:?}");
+}
+
+async fn leases_alone_change_nothing(context: Context) {
+    let client = context.client().await;
+    let lease = long(&client).await.id;
+    matched(&client, ops([put_leased(context.key("k"), "v", lease)])).await;
+    let before = state(&client, context.all()).await;
+    client.keep_alive(lease).await.unwrap();
+    let unused = long(&client).await.id;
+    client.keep_alive(unused).await.unwrap();
+    client.revoke(unused).await.unwrap();
+    assert_eq!(state(&client, context.all()).await, before);
+    assert_eq!(newest(&client, &context).await, before.revision);
+    client.revoke(lease).await.unwrap();
+    assert_eq!(state(&client, context.all()).await.entries, []);
+}
+
+/// A lease that a case waits out.
+async fn short(client: &Client) -> Lease {
+    client.grant(Duration::from_secs(1)).await.unwrap()
+}
+
+/// A lease that a case keeps alive: long enough that a machine under load does so in time.
+async fn renewable(client: &Client) -> Lease {
+    client.grant(Duration::from_secs(5)).await.unwrap()
+}
+
+/// A lease that does not end before its case does.
+async fn long(client: &Client) -> Lease {
+    client.grant(Duration::from_secs(600)).await.unwrap()
+}
+
+/// Waits until the key of a lease has gone, and answers when that was known.
+async fn gone(context: &Context, client: &Client, name: &str, ttl: Duration) -> Instant {
+    let key = context.key(name);
+    let probe = || async {
+        let entry = client.get(key.clone()).await.unwrap();
+        entry.is_none().then(Instant::now)
+    };
+    context.eventually("the lease ends and takes its key along", ttl + Context::PATIENCE, probe).await
+}
+
+async fn not_found(context: &Context, client: &Client, lease: LeaseId) {
+    let before = state(client, context.all()).await;
+    refused(client.keep_alive(lease).await, BackendErrorKind::LeaseNotFound);
+    refused(client.revoke(lease).await, BackendErrorKind::LeaseNotFound);
+    let alone = ops([put_leased(context.key("late"), "v", lease)]);
+    let among_others = ops([
+        put(context.key("other"), "v"),
+        put_leased(context.key("late"), "v", lease),
+        Op::DeleteRange(context.below("old")),
+    ]);
+    for txn in [alone, among_others] {
+        refused(client.txn(txn).await, BackendErrorKind::LeaseNotFound);
+        assert_eq!(state(client, context.all()).await, before);
+    }
+    // The keys concerned are free for others.
+    let created = client.create(context.key("late"), Bytes::from("v")).await.unwrap();
+    assert!(created.is_some());
+    matched(client, ops([Op::Delete(context.key("late"))])).await;
+}

@@ -1,0 +1,158 @@
+//! Reading states of the past, and losing them by compaction.
+
+use bytes::Bytes;
+use storage_core::kv::{BackendErrorKind, Consistency, KeyRange, KvBackendExt, Op, RangeRequest, Revision};
+
+use super::support::{State, limit, matched, ops, put, read, refused, state, state_at};
+use crate::{Case, Context, case};
+
+pub(crate) const CASES: &[Case] = &[
+    case!(["KV-SNAP-1"], a_page_says_which_state_it_shows),
+    case!(["KV-SNAP-2"], an_old_revision_shows_the_state_after_it),
+    case!(["KV-SNAP-3"], paging_at_one_revision_sees_no_later_change),
+    case!(["KV-SNAP-3"], another_client_goes_on_from_a_cursor),
+    case!(["KV-SNAP-4"], a_serializable_read_of_the_past_is_exact),
+    case!(["KV-SNAP-5", "KV-ERR-1"], the_future_cannot_be_read),
+    case!(["KV-SNAP-6", "KV-ERR-1"], what_was_compacted_cannot_be_read),
+    case!(["KV-SNAP-7"], revision_zero_is_before_everything),
+];
+
+async fn a_page_says_which_state_it_shows(context: Context) {
+    let client = context.client().await;
+    let first = client.put(context.key("a"), Bytes::from("1")).await.unwrap();
+    let second = client.put(context.key("b"), Bytes::from("1")).await.unwrap();
+    assert!(second > first);
+    // The newest revision is the store's, also where the range itself changed earlier or never.
+    for range in [context.all(), KeyRange::single(context.key("a")), context.below("missing")] {
+        assert_eq!(state(&client, range.clone()).await.revision, second, "{range:?}");
+        assert_eq!(state_at(&client, range.clone(), first).await.revision, first, "{range:?}");
+    }
+}
+
+async fn an_old_revision_shows_the_state_after_it(context: Context) {
+    let client = context.client().await;
+    let (a, b) = (context.key("a"), context.key("b"));
+    let steps = [
+        ops([put(a.clone(), "1")]),
+        ops([put(b.clone(), "1")]),
+        ops([put(a.clone(), "2")]),
+        ops([Op::Delete(a.clone())]),
+        ops([put(a.clone(), "3"), Op::Delete(b.clone())]),
+        ops([Op::DeleteRange(context.all())]),
+        ops([put(b.clone(), "4"), put(a.clone(), "4")]),
+    ];
+    let mut history: Vec<State> = Vec::new();
+    for step in steps {
+        let (revision, _) = matched(&client, step).await;
+        let now = state(&client, context.all()).await;
+        assert_eq!(now.revision, revision);
+        history.push(now);
+    }
+    let counts: Vec<_> = history.iter().map(|state| state.entries.len()).collect();
+    assert_eq!(counts, [1, 2, 2, 1, 1, 0, 2]);
+    for then in &history {
+        assert_eq!(state_at(&client, context.all(), then.revision).await, *then);
+    }
+}
+
+async fn paging_at_one_revision_sees_no_later_change(context: Context) {
+    let client = context.client().await;
+    for number in 0..30 {
+        client.put(context.key(format!("{number:02}")), Bytes::from("old")).await.unwrap();
+    }
+    let before = state(&client, context.all()).await;
+    let request = RangeRequest::new(context.all()).with_limit(limit(4));
+    let mut page = client.range(request.clone()).await.unwrap();
+    let (pinned, mut entries, mut round) = (request.with_revision(page.revision), page.entries, 0);
+    while let Some(cursor) = page.next {
+        let behind = context.key(format!("{:02}", round % 30));
+        let ahead = context.key(format!("{:02}", 29 - round % 30));
+        let between = context.key(format!("{:02}x", 29 - round % 30));
+        let changes = [put(between, "new"), put(behind, "new"), Op::Delete(ahead)];
+        matched(&client, ops(changes)).await;
+        page = client.range(pinned.clone().with_cursor(cursor)).await.unwrap();
+        assert_eq!(page.revision, before.revision);
+        entries.append(&mut page.entries);
+        round += 1;
+    }
+    assert_eq!(entries, before.entries);
+    assert_ne!(state(&client, context.all()).await.entries, before.entries);
+}
+
+async fn another_client_goes_on_from_a_cursor(context: Context) {
+    let (one, other) = (context.client().await, context.client().await);
+    for number in 0..20 {
+        one.put(context.key(format!("{number:02}")), Bytes::from("v")).await.unwrap();
+    }
+    let expected = state(&one, context.all()).await;
+    let request = RangeRequest::new(context.all()).with_limit(limit(6));
+    let page = one.range(request.clone()).await.unwrap();
+    let mut entries = page.entries;
+    let cursor = page.next.expect("a page of six of twenty entries is not the last");
+    let rest = request.with_cursor(cursor).with_revision(page.revision);
+    entries.append(&mut read(&other, rest).await.unwrap().entries);
+    assert_eq!(entries, expected.entries);
+}
+
+async fn a_serializable_read_of_the_past_is_exact(context: Context) {
+    let (one, other) = (context.client().await, context.client().await);
+    for round in 0..20 {
+        let value = Bytes::from(round.to_string());
+        let revision = one.put(context.key("k"), value.clone()).await.unwrap();
+        let request = RangeRequest::new(context.all()).with_revision(revision);
+        let found = read(&other, request.with_consistency(Consistency::Serializable)).await.unwrap();
+        assert_eq!(found.pairs(), [(context.key("k"), value)]);
+        assert_eq!(found.revision, revision);
+    }
+}
+
+async fn the_future_cannot_be_read(context: Context) {
+    let client = context.client().await;
+    let newest = client.put(context.key("k"), Bytes::from("v")).await.unwrap();
+    let future = [newest.0 + 1, newest.0 + 1000, i64::MAX as u64, 1 << 63, u64::MAX];
+    for revision in future.map(Revision) {
+        let request = RangeRequest::new(context.all()).with_revision(revision);
+        refused(client.range(request).await, BackendErrorKind::FutureRevision);
+    }
+    assert_eq!(state_at(&client, context.all(), newest).await.entries.len(), 1);
+}
+
+async fn what_was_compacted_cannot_be_read(context: Context) {
+    let client = context.client().await;
+    let (deleted, kept) = (context.key("deleted"), context.key("kept"));
+    let first = client.put(deleted.clone(), Bytes::from("1")).await.unwrap();
+    let second = client.put(kept.clone(), Bytes::from("1")).await.unwrap();
+    matched(&client, ops([Op::Delete(deleted)])).await;
+    let third = client.put(kept.clone(), Bytes::from("2")).await.unwrap();
+    let last = client.put(kept, Bytes::from("3")).await.unwrap();
+    let (at_third, at_last) =
+        (state_at(&client, context.all(), third).await, state_at(&client, context.all(), last).await);
+    context.compact(third).await;
+    for consistency in [Consistency::Linearizable, Consistency::Serializable] {
+        for revision in [first, second] {
+            let request = RangeRequest::new(context.all()).with_revision(revision);
+            let answer = client.range(request.with_consistency(consistency)).await;
+            refused(answer, BackendErrorKind::Compacted);
+        }
+    }
+    assert_eq!(
+        state_at(&client, context.all(), third).await,
+        at_third,
+        "the compacted revision itself is kept"
+    );
+    assert_eq!(state_at(&client, context.all(), last).await, at_last);
+    assert_eq!(state(&client, context.all()).await, at_last, "the newest state is not touched");
+}
+
+async fn revision_zero_is_before_everything(context: Context) {
+    let client = context.client().await;
+    let put_at = client.put(context.key("k"), Bytes::from("v")).await.unwrap();
+    assert!(put_at > Revision::ZERO);
+    match client.range(RangeRequest::new(context.all()).with_revision(Revision::ZERO)).await {
+        Ok(page) => {
+            assert_eq!((page.revision, page.entries.len()), (Revision::ZERO, 0), "nothing was there yet");
+        }
+        Err(error) => assert_eq!(error.kind(), BackendErrorKind::Compacted, "{error:?}"),
+    }
+    assert_eq!(state(&client, context.all()).await.keys(), [context.key("k")]);
+}

@@ -1,0 +1,64 @@
+use std::any::Any;
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+use tokio::runtime::Builder;
+
+use crate::{Case, Context, Harness, Time};
+
+/// How long a case may take on the paused clock: more than all its waits together. When nothing can run any more the
+/// clock jumps here, so a case that hangs fails at once.
+const PAUSED_LIMIT: Duration = Duration::from_secs(3600);
+/// How long a case may take on the machine's clock.
+const REAL_LIMIT: Duration = Duration::from_secs(120);
+/// How long a case may take that does not even let its runtime look at the clock.
+const STUCK_LIMIT: Duration = Duration::from_secs(180);
+
+/// Runs a case on a thread and a runtime of its own, and answers why it failed.
+///
+/// The thread bears the name of the test, so the message of a panic does so as well.
+pub(super) fn run(harness: Arc<dyn Harness>, case: &'static Case) -> Result<(), String> {
+    let (done, outcome) = mpsc::channel();
+    let thread = thread::Builder::new().name(format!("{}::{}", harness.name(), case.full_name()));
+    let body = move || {
+        let result = run_here(&harness, case);
+        // Before the result is known outside: who holds a harness last tears it down, and that is not this thread.
+        drop(harness);
+        // The receiver is gone only if it gave this thread up.
+        let _ = done.send(result);
+    };
+    let result = match thread.spawn(body) {
+        Err(error) => Err(format!("no thread to run on: {error}")),
+        Ok(_detached) => outcome.recv_timeout(STUCK_LIMIT).unwrap_or_else(|gone| match gone {
+            RecvTimeoutError::Timeout => Err(format!("stuck for {STUCK_LIMIT:?} without yielding")),
+            RecvTimeoutError::Disconnected => Err("the teardown panicked".to_owned()),
+        }),
+    };
+    result.map_err(|why| format!("{why}\n  checked clauses: {}", case.clauses.join(", ")))
+}
+
+fn run_here(harness: &Arc<dyn Harness>, case: &'static Case) -> Result<(), String> {
+    let (paused, limit) = match harness.time() {
+        Time::Paused => (true, PAUSED_LIMIT),
+        Time::Real => (false, REAL_LIMIT),
+    };
+    let runtime = Builder::new_current_thread().enable_all().start_paused(paused).build();
+    let runtime = runtime.map_err(|error| format!("no runtime to run on: {error}"))?;
+    let harness = Arc::clone(harness);
+    runtime.block_on(async move {
+        // A task of its own catches panics, and drops the store where the runtime is still there for its teardown.
+        let body = tokio::spawn(async move { (case.run)(Context::new(harness.fresh().await)).await });
+        match tokio::time::timeout(limit, body).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(failed)) => Err(panic_message(failed.into_panic().as_ref()).to_owned()),
+            Err(_elapsed) => Err(format!("hangs: not done after {limit:?}")),
+        }
+    })
+}
+
+fn panic_message(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("panicked without a message")
+}

@@ -1,0 +1,61 @@
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Trial};
+
+use crate::case::subjects;
+use crate::{Case, Harness};
+
+mod isolated;
+#[cfg(test)]
+mod tests;
+
+/// Runs every case against every harness, as the `main` of a test target with `harness = false`.
+///
+/// Each case is a test of its own, named `<harness>::<subject>::<case>`. The usual arguments of a test program work:
+/// filters, `--exact`, `--skip`, `--list`, `--ignored`, `--test-threads`.
+///
+/// The cases of a harness that is [missing](Harness::missing) are reported as ignored, with the reason, or fail if the
+/// environment variable `CI` is set. No harness at all is a failure: a suite that checked nothing has not passed.
+pub fn run(harnesses: impl IntoIterator<Item = Arc<dyn Harness>>) -> ExitCode {
+    let ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty());
+    run_with(&Arguments::from_args(), harnesses, if ci { Missing::Fails } else { Missing::IsIgnored })
+}
+
+/// What becomes of the cases of a harness that cannot run here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Missing {
+    IsIgnored,
+    Fails,
+}
+
+fn run_with(
+    arguments: &Arguments,
+    harnesses: impl IntoIterator<Item = Arc<dyn Harness>>,
+    missing: Missing,
+) -> ExitCode {
+    let trials: Vec<Trial> = harnesses.into_iter().flat_map(|harness| trials(&harness, missing)).collect();
+    if trials.is_empty() {
+        eprintln!("the conformance suite was given no harness: it has checked nothing");
+        return ExitCode::FAILURE;
+    }
+    libtest_mimic::run(arguments, trials).exit_code()
+}
+
+fn trials(harness: &Arc<dyn Harness>, missing: Missing) -> Vec<Trial> {
+    let name = harness.name();
+    let reason = harness.missing();
+    if let Some(reason) = &reason {
+        eprintln!("{name} cannot run here: {reason}");
+    }
+    let trial = |case: &'static Case| {
+        let (harness, reason) = (Arc::clone(harness), reason.clone());
+        let ignored = reason.is_some() && missing == Missing::IsIgnored;
+        Trial::test(format!("{name}::{}", case.full_name()), move || match reason {
+            Some(reason) => Err(format!("cannot run here: {reason}").into()),
+            None => isolated::run(harness, case).map_err(Into::into),
+        })
+        .with_ignored_flag(ignored)
+    };
+    subjects().map(trial).collect()
+}
