@@ -48,7 +48,8 @@ impl EtcdBinary {
     pub fn find_all_for_test(test: &str) -> Vec<Self> {
         let found = Self::find_all();
         if found.is_empty() {
-            assert!(env::var_os("CI").is_none(), "{test} needs an etcd, and none was found");
+            let in_ci = env::var_os("CI").is_some_and(|value| !value.is_empty());
+            assert!(!in_ci, "{test} needs an etcd, and none was found");
             eprintln!("SKIPPED: {test} needs an etcd, and none was found; ETCD_BIN can name one");
         }
         found

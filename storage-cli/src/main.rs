@@ -1,2 +1,45 @@
-//! kvfs
-fn main() {}
+#![doc = include_str!("../README.md")]
+
+mod cli;
+mod commands;
+mod exit;
+mod failure;
+mod local;
+mod output;
+mod progress;
+mod session;
+mod store_url;
+
+use std::process::ExitCode;
+
+use crate::cli::Cli;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::{Format, report};
+use crate::session::Session;
+
+fn main() -> ExitCode {
+    let (format, result) = match Cli::read(std::env::args_os()) {
+        Ok(cli) => (cli.format(), run(cli)),
+        Err(failure) => (Format::asked_for(std::env::args_os()), Err(failure)),
+    };
+    let exit = result.unwrap_or_else(|failure| {
+        report(format, &failure);
+        failure.exit()
+    });
+    exit.into()
+}
+
+fn run(cli: Cli) -> Result<Exit, Failure> {
+    // One thread is enough: the command mostly waits for the store.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::local("cannot start", &error))?;
+    runtime.block_on(async {
+        let mut session = Session::new(cli.format(), cli.store);
+        let exit = commands::run(cli.command, &mut session).await?;
+        session.output.finish()?;
+        Ok(exit)
+    })
+}

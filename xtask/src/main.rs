@@ -3,6 +3,7 @@
 //! This is the one place that knows how to prepare a machine and how to check the workspace; `.ci/run` and the README
 //! call it.
 
+mod demo;
 mod layering;
 mod metadata;
 mod msrv;
@@ -26,6 +27,8 @@ use crate::{setup::Effort, test::Step};
 enum Xtask {
     /// Find or install, without asking and without root, what building and testing need
     Setup,
+    /// Share a tree of certificates between two processes through a private etcd, and show it
+    Demo,
     /// Run every check: formatting, layering, MSRV, clippy, documentation, all tests
     Test {
         /// Run these steps only
@@ -37,6 +40,7 @@ enum Xtask {
 fn main() -> ExitCode {
     let result = match Xtask::parse() {
         Xtask::Setup => setup::ensure(Effort::Everything).map(|_| ExitCode::SUCCESS),
+        Xtask::Demo => demo::run().map(|()| ExitCode::SUCCESS),
         Xtask::Test { steps } => test::run(&steps),
     };
     result.unwrap_or_else(|error| {

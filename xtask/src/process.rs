@@ -36,6 +36,15 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     require_success(command, status)
 }
 
+/// Echoes and runs `command` and answers its exit code, whatever it is; `None` if a signal ended it.
+pub(crate) fn run_to_code(command: &mut Command) -> Result<Option<i32>> {
+    echo(command);
+    let status = command
+        .status()
+        .with_context(|| format!("cannot start {}", Path::new(command.get_program()).display()))?;
+    Ok(status.code())
+}
+
 /// As [`run`], but hands each line of standard output to `observe` on its way.
 pub(crate) fn run_observed(command: &mut Command, mut observe: impl FnMut(&str)) -> Result<()> {
     echo(command);

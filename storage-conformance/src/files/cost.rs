@@ -51,6 +51,7 @@ async fn every_operation_takes_one_call(context: Context) {
     takes_one!("list of all", tree.list("", ListOptions::descendants().with_metadata())).unwrap();
     takes_one!("list of a file", tree.list("h", ListOptions::children())).unwrap_err();
     takes_one!("list of nothing", tree.list("missing", ListOptions::children())).unwrap_err();
+    takes_one!("delete_file", tree.delete_file("a/b/d")).unwrap();
     takes_one!("delete of a file", tree.delete("a/b/c")).unwrap();
     takes_one!("delete of a directory", tree.delete("a")).unwrap();
     takes_one!("delete of nothing", tree.delete("missing")).unwrap();

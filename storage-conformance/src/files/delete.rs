@@ -13,6 +13,7 @@ pub(crate) const CASES: &[Case] = &[
     case!(["FS-DEL-4"], the_root_is_not_deleted),
     case!(["FS-DEL-5"], delete_all_empties_the_tree),
     case!(["FS-DEL-6"], a_directory_of_many_files_is_deleted),
+    case!(["FS-DEL-7"], deleting_a_file_spares_directories),
 ];
 
 async fn deleting_counts_files(context: Context) {
@@ -93,4 +94,14 @@ async fn a_directory_of_many_files_is_deleted(context: Context) {
     assert!(stored.iter().all(Result::is_ok), "{stored:?}");
     assert_eq!(tree.delete("many").await.unwrap(), 500);
     assert!(everything(&tree).await.is_empty());
+}
+
+async fn deleting_a_file_spares_directories(context: Context) {
+    let tree = open_with(&context, &["a/b", "a/c", "file"]).await;
+    refused(tree.delete_file("a").await, ErrorKind::IsADirectory, "a");
+    refused(tree.delete_file("").await, ErrorKind::InvalidPath, "");
+    assert_eq!(tree.delete_file("missing").await.unwrap(), 0);
+    assert_eq!(tree.delete_file("file").await.unwrap(), 1);
+    assert_eq!(tree.delete_file("a/b").await.unwrap(), 1);
+    assert_eq!(everything(&tree).await, ["a", "a/c"]);
 }

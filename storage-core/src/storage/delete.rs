@@ -1,3 +1,4 @@
+use super::check::Check;
 use super::write::Write;
 use super::{InContext, Storage, file_path};
 use crate::error::Result;
@@ -22,6 +23,22 @@ impl<B: KvBackend> Storage<B> {
         deleted.await.in_context("delete", path)
     }
 
+    /// Deletes a file and never a directory; answers whether there was one (1) or nothing (0). One round trip.
+    ///
+    /// # Errors
+    ///
+    /// `IsADirectory` when files lie below the path, `InvalidPath` also for the root.
+    pub async fn delete_file(&self, path: &str) -> Result<u64> {
+        let deleted = async {
+            let file = file_path(path)?;
+            let ops = vec![Op::Delete(self.layout().meta(&file)), Op::Delete(self.layout().data(&file))];
+            let checks = vec![Check::NotADirectory(file)];
+            let (_, replies) = self.write_or_refuse(Write { checks, ops, otherwise: Vec::new() }).await?;
+            Ok(deleted_count(replies.first()))
+        };
+        deleted.await.in_context("delete_file", path)
+    }
+
     /// Deletes all files of the tree, atomically; answers how many that were. One round trip.
     ///
     /// # Errors
@@ -43,10 +60,10 @@ impl<B: KvBackend> Storage<B> {
         let data = data.into_iter().chain([Op::DeleteRange(self.layout().data_below(below))]);
         let write = Write { ops: meta.chain(data).collect(), ..Write::default() };
         let (_, replies) = self.write_or_refuse(write).await?;
-        let counts = replies.iter().map(|reply| match reply {
-            OpReply::Deleted(count) => *count,
-            OpReply::Put | OpReply::Get(_) => 0,
-        });
-        Ok(counts.take(N + 1).sum())
+        Ok(replies.iter().take(N + 1).map(|reply| deleted_count(Some(reply))).sum())
     }
+}
+
+fn deleted_count(reply: Option<&OpReply>) -> u64 {
+    if let Some(OpReply::Deleted(count)) = reply { *count } else { 0 }
 }

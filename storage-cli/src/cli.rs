@@ -1,0 +1,186 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand};
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::Format;
+
+/// A small, safe file tree for the members of a cluster, kept in etcd.
+#[derive(Debug, Parser)]
+#[command(name = "kvfs", version, after_help = Exit::HELP, arg_required_else_help = false)]
+pub(crate) struct Cli {
+    /// The store: `etcd://host:port[,host:port...][/prefix]`, with the prefix `/caddy` unless another is given, or
+    /// `memory:` for an empty one that ends with the command.
+    // Read later, so that nothing here ever repeats a password in it.
+    #[arg(long, value_name = "URL", env = "KVFS_STORE", hide_env_values = true, global = true)]
+    pub(crate) store: Option<String>,
+
+    /// Write one JSON object on a line, errors included.
+    #[arg(long, global = true)]
+    json: bool,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Store a file: make it or replace it.
+    Put(Put),
+    /// Write a file's content to standard output or to a local file.
+    Get(Get),
+    /// List a directory.
+    Ls(Ls),
+    /// Show what is known of a file or directory.
+    Stat(Stat),
+    /// Say by the exit code whether there is a file or directory: 0 yes, 1 no.
+    Exists(Exists),
+    /// Remove a file, or with -r a directory and everything below it.
+    Rm(Rm),
+    /// Move a file, never onto another.
+    Mv(Mv),
+    /// Store all files of a local directory, then check that they are in the store.
+    Import(Import),
+    /// Write a file or all files of a directory to a local directory, then check them.
+    Export(Export),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Put {
+    /// The file's path in the tree.
+    pub(crate) path: String,
+    /// The local file to read; standard input if it is `-` or not given.
+    pub(crate) file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Get {
+    /// The file's path in the tree.
+    pub(crate) path: String,
+    /// The local file to write, readable by its owner only; replaced if it exists.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Ls {
+    /// The directory's path in the tree.
+    #[arg(default_value = "", hide_default_value = true)]
+    pub(crate) path: String,
+    /// List everything below it.
+    #[arg(short, long)]
+    pub(crate) recursive: bool,
+    /// Show kind, size, time and version too.
+    #[arg(short, long)]
+    pub(crate) long: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Stat {
+    /// A path in the tree.
+    pub(crate) path: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Exists {
+    /// A path in the tree.
+    pub(crate) path: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Rm {
+    /// A path in the tree.
+    pub(crate) path: String,
+    /// Remove a directory with everything below it, all at once.
+    #[arg(short, long)]
+    pub(crate) recursive: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Mv {
+    /// The file's path in the tree.
+    pub(crate) from: String,
+    /// Its new path.
+    pub(crate) to: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// The local directory.
+    pub(crate) dir: PathBuf,
+    /// The directory in the tree, which need not exist.
+    #[arg(default_value = "", hide_default_value = true)]
+    pub(crate) path: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// A path in the tree; "" is the whole tree.
+    pub(crate) path: String,
+    /// The local directory, made if need be.
+    pub(crate) dir: PathBuf,
+    /// Replace local files that have another content.
+    #[arg(short, long)]
+    pub(crate) force: bool,
+}
+
+impl Cli {
+    /// Reads the command line. Help and version are printed here, and end the process.
+    pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, Failure> {
+        Self::try_parse_from(arguments).map_err(|error| match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => error.exit(),
+            _ => Failure::usage(format!("{}; see `kvfs --help`", summary(&error.to_string()))),
+        })
+    }
+
+    pub(crate) fn format(&self) -> Format {
+        if self.json { Format::Json } else { Format::Text }
+    }
+}
+
+/// The first paragraph of what clap says, on one line.
+fn summary(text: &str) -> String {
+    let lines = text.lines().map(str::trim).take_while(|line| !line.is_empty());
+    let joined = lines.collect::<Vec<_>>().join(" ");
+    joined.strip_prefix("error: ").unwrap_or(&joined).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_is_wrong_fits_on_a_line() {
+        for (arguments, reason) in [
+            (vec!["kvfs"], "requires a subcommand"),
+            (vec!["kvfs", "put"], "not provided: <PATH>"),
+            (vec!["kvfs", "frob"], "unrecognized subcommand 'frob'"),
+            (vec!["kvfs", "ls", "--frob"], "unexpected argument '--frob'"),
+            (vec!["kvfs", "mv", "a"], "<TO>"),
+        ] {
+            let failure = Cli::read(arguments.iter().map(OsString::from)).unwrap_err();
+            let Failure::Told { exit, message, .. } = failure else { panic!("it should be told") };
+            assert_eq!(exit, Exit::Usage);
+            assert!(message.contains(reason) && !message.contains('\n'), "{message:?}");
+            assert!(message.ends_with("; see `kvfs --help`"), "{message:?}");
+        }
+    }
+
+    #[test]
+    fn global_options_may_stand_behind_the_command() {
+        let cli =
+            Cli::read(["kvfs", "put", "a", "-", "--json", "--store", "memory:"].map(Into::into)).unwrap();
+        assert_eq!((cli.format(), cli.store.as_deref()), (Format::Json, Some("memory:")));
+    }
+}

@@ -1,0 +1,31 @@
+//! The commands, one file each. Each has a `run` that answers the exit code if nothing failed.
+
+mod concurrent;
+mod exists;
+mod export;
+mod get;
+mod import;
+mod ls;
+mod mv;
+mod put;
+mod rm;
+mod stat;
+
+use crate::cli::Command;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::session::Session;
+
+pub(crate) async fn run(command: Command, session: &mut Session) -> Result<Exit, Failure> {
+    match command {
+        Command::Put(args) => put::run(args, session).await,
+        Command::Get(args) => get::run(args, session).await,
+        Command::Ls(args) => ls::run(args, session).await,
+        Command::Stat(args) => stat::run(args, session).await,
+        Command::Exists(args) => exists::run(args, session).await,
+        Command::Rm(args) => rm::run(args, session).await,
+        Command::Mv(args) => mv::run(args, session).await,
+        Command::Import(args) => import::run(args, session).await,
+        Command::Export(args) => export::run(args, session).await,
+    }
+}

@@ -1,0 +1,135 @@
+//! Exit codes: the one place that says which error ends the command with which.
+
+use std::process::ExitCode;
+
+use storage_core::ErrorKind;
+
+/// How the command ends. Of several that apply the greatest is the one that counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    Ok = 0,
+    NotFound = 1,
+    Usage = 2,
+    Unavailable = 3,
+    Conflict = 4,
+    Damaged = 5,
+}
+
+impl Exit {
+    /// The explanation for `--help`.
+    pub(crate) const HELP: &str = "\
+Exit codes:
+  0  done
+  1  not found; `exists`: no
+  2  wrong usage, path or setting, too large for the store, or not permitted by it
+  3  the store cannot be reached, did not answer or is full, the outcome of a write is
+     not known, or a local file could not be read or written
+  4  conflict: exists already, a directory where a file is needed or the reverse, or
+     changed by somebody else
+  5  damaged data in the store";
+
+    /// The code for an error of this kind.
+    pub(crate) fn of(kind: ErrorKind) -> Self {
+        match kind {
+            ErrorKind::NotFound => Self::NotFound,
+            ErrorKind::InvalidPath
+            | ErrorKind::TooLarge
+            | ErrorKind::PermissionDenied
+            | ErrorKind::Unauthenticated
+            | ErrorKind::InvalidConfig
+            | ErrorKind::Unsupported => Self::Usage,
+            ErrorKind::AlreadyExists
+            | ErrorKind::IsADirectory
+            | ErrorKind::NotADirectory
+            | ErrorKind::Conflict
+            | ErrorKind::LockTimeout
+            | ErrorKind::LockLost
+            | ErrorKind::NotHeld => Self::Conflict,
+            ErrorKind::ChecksumMismatch | ErrorKind::Corrupt => Self::Damaged,
+            // Also what a later version of the library may add: it is a failure that is not the user's.
+            _ => Self::Unavailable,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// The name of a kind of error in JSON.
+pub(crate) fn kind_name(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::NotFound => "not_found",
+        ErrorKind::AlreadyExists => "already_exists",
+        ErrorKind::IsADirectory => "is_a_directory",
+        ErrorKind::NotADirectory => "not_a_directory",
+        ErrorKind::InvalidPath => "invalid_path",
+        ErrorKind::ChecksumMismatch => "checksum_mismatch",
+        ErrorKind::Corrupt => "corrupt",
+        ErrorKind::Conflict => "conflict",
+        ErrorKind::TooLarge => "too_large",
+        ErrorKind::LockTimeout => "lock_timeout",
+        ErrorKind::LockLost => "lock_lost",
+        ErrorKind::NotHeld => "not_held",
+        ErrorKind::Unavailable => "unavailable",
+        ErrorKind::Timeout => "timeout",
+        ErrorKind::OutcomeUnknown => "outcome_unknown",
+        ErrorKind::PermissionDenied => "permission_denied",
+        ErrorKind::Unauthenticated => "unauthenticated",
+        ErrorKind::NoSpace => "no_space",
+        ErrorKind::InvalidConfig => "invalid_config",
+        ErrorKind::Unsupported => "unsupported",
+        _ => "internal",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: [(ErrorKind, u8, &str); 21] = [
+        (ErrorKind::NotFound, 1, "not_found"),
+        (ErrorKind::AlreadyExists, 4, "already_exists"),
+        (ErrorKind::IsADirectory, 4, "is_a_directory"),
+        (ErrorKind::NotADirectory, 4, "not_a_directory"),
+        (ErrorKind::InvalidPath, 2, "invalid_path"),
+        (ErrorKind::ChecksumMismatch, 5, "checksum_mismatch"),
+        (ErrorKind::Corrupt, 5, "corrupt"),
+        (ErrorKind::Conflict, 4, "conflict"),
+        (ErrorKind::TooLarge, 2, "too_large"),
+        (ErrorKind::LockTimeout, 4, "lock_timeout"),
+        (ErrorKind::LockLost, 4, "lock_lost"),
+        (ErrorKind::NotHeld, 4, "not_held"),
+        (ErrorKind::Unavailable, 3, "unavailable"),
+        (ErrorKind::Timeout, 3, "timeout"),
+        (ErrorKind::OutcomeUnknown, 3, "outcome_unknown"),
+        (ErrorKind::PermissionDenied, 2, "permission_denied"),
+        (ErrorKind::Unauthenticated, 2, "unauthenticated"),
+        (ErrorKind::NoSpace, 3, "no_space"),
+        (ErrorKind::InvalidConfig, 2, "invalid_config"),
+        (ErrorKind::Unsupported, 2, "unsupported"),
+        (ErrorKind::Internal, 3, "internal"),
+    ];
+
+    #[test]
+    fn every_kind_has_its_code_and_its_name() {
+        for (kind, code, name) in TABLE {
+            assert_eq!(Exit::of(kind) as u8, code, "{kind:?}");
+            assert_eq!(kind_name(kind), name, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn the_help_and_the_readme_explain_every_code() {
+        let readme = include_str!("../README.md");
+        for exit in [Exit::Ok, Exit::NotFound, Exit::Usage, Exit::Unavailable, Exit::Conflict, Exit::Damaged]
+        {
+            let code = exit as u8;
+            assert!(Exit::HELP.contains(&format!("\n  {code}  ")), "{code}");
+            assert!(readme.contains(&format!("\n| {code} | ")), "{code}");
+        }
+    }
+}

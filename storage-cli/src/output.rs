@@ -1,0 +1,203 @@
+//! What is written to standard output and standard error, as text or as JSON: one object on a line.
+
+use std::ffi::OsString;
+use std::io::{self, BufWriter, Write};
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use storage_core::{EntryKind, Metadata};
+
+use crate::failure::{Failure, one_line};
+
+/// How the output is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// For people and for other commands.
+    Text,
+    /// One JSON object on a line.
+    Json,
+}
+
+impl Format {
+    /// The format that these arguments ask for, though they may be wrong otherwise.
+    pub(crate) fn asked_for(arguments: impl IntoIterator<Item = OsString>) -> Self {
+        let options = arguments.into_iter().take_while(|argument| argument != "--");
+        if options.into_iter().any(|argument| argument == "--json") { Self::Json } else { Self::Text }
+    }
+}
+
+/// Standard output.
+pub(crate) struct Output {
+    format: Format,
+    writer: Box<dyn Write>,
+}
+
+impl Output {
+    pub(crate) fn to_stdout(format: Format) -> Self {
+        Self::new(format, BufWriter::with_capacity(64 * 1024, io::stdout()))
+    }
+
+    pub(crate) fn new(format: Format, writer: impl Write + 'static) -> Self {
+        Self { format, writer: Box::new(writer) }
+    }
+
+    pub(crate) fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Writes these bytes and nothing else.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.writer.write_all(bytes).map_err(|error| not_written(&error))
+    }
+
+    pub(crate) fn line(&mut self, line: impl AsRef<str>) -> Result<(), Failure> {
+        self.bytes(line.as_ref().as_bytes())?;
+        self.bytes(b"\n")
+    }
+
+    pub(crate) fn object(&mut self, object: &impl Serialize) -> Result<(), Failure> {
+        self.line(json(object))
+    }
+
+    /// Writes what is still held back.
+    pub(crate) fn finish(&mut self) -> Result<(), Failure> {
+        self.writer.flush().map_err(|error| not_written(&error))
+    }
+
+    /// Tells of something that does not end the command.
+    pub(crate) fn warn(&self, failure: &Failure) {
+        tell(self.format, failure, Weight::Warning);
+    }
+}
+
+fn not_written(error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Failure::ReaderGone,
+        _ => Failure::local("cannot write to standard output", error),
+    }
+}
+
+/// Tells on standard error why the command ends.
+pub(crate) fn report(format: Format, failure: &Failure) {
+    tell(format, failure, Weight::Error);
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Weight {
+    Warning,
+    Error,
+}
+
+fn tell(format: Format, failure: &Failure, weight: Weight) {
+    let Failure::Told { kind, message, .. } = failure else { return };
+    let line = match format {
+        Format::Text => format!("kvfs: {}", one_line(message)),
+        Format::Json => {
+            let told = ErrorJson { kind, message: &one_line(message) };
+            match weight {
+                Weight::Warning => json(&Told::Warning(told)),
+                Weight::Error => json(&Told::Error(told)),
+            }
+        }
+    };
+    // There is nobody left to tell when standard error is gone too.
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Told<'a> {
+    Warning(ErrorJson<'a>),
+    Error(ErrorJson<'a>),
+}
+
+/// An error as JSON.
+#[derive(Serialize)]
+pub(crate) struct ErrorJson<'a> {
+    kind: &'static str,
+    message: &'a str,
+}
+
+impl<'a> ErrorJson<'a> {
+    pub(crate) fn of(failure: &'a Failure) -> Option<Self> {
+        match failure {
+            Failure::Told { kind, message, .. } => Some(Self { kind, message }),
+            Failure::ReaderGone => None,
+        }
+    }
+}
+
+/// A file or directory as JSON. The names of its fields do not change.
+#[derive(Serialize)]
+pub(crate) struct EntryJson<'a> {
+    pub(crate) path: &'a str,
+    pub(crate) kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) size: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) modified: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) sha1: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) version: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<ErrorJson<'a>>,
+}
+
+impl<'a> EntryJson<'a> {
+    /// An entry of which nothing else is known.
+    pub(crate) fn named(path: &'a str, kind: EntryKind) -> Self {
+        let kind = kind_word(kind);
+        Self { path, kind, size: None, modified: None, sha1: None, version: None, error: None }
+    }
+}
+
+impl<'a> From<&'a Metadata> for EntryJson<'a> {
+    fn from(metadata: &'a Metadata) -> Self {
+        Self {
+            size: Some(metadata.size),
+            modified: Some(rfc3339(metadata.modified).to_string()),
+            sha1: metadata.sha1.map(|sha1| sha1.to_string()),
+            version: Some(metadata.version.revision().0),
+            ..Self::named(metadata.path.as_str(), metadata.kind)
+        }
+    }
+}
+
+pub(crate) fn kind_word(kind: EntryKind) -> &'static str {
+    match kind {
+        EntryKind::File => "file",
+        EntryKind::Directory => "directory",
+    }
+}
+
+/// The time in a form that prints as RFC 3339 in UTC.
+pub(crate) fn rfc3339(time: SystemTime) -> Timestamp {
+    // Records hold times of four-digit years; a clock beyond them is as wrong as it can be.
+    Timestamp::try_from(time).unwrap_or(Timestamp::MAX)
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("structs of text and numbers with named fields have a JSON form")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn the_format_is_known_though_other_arguments_are_wrong() {
+        let asked_for = |line: &str| Format::asked_for(line.split(' ').map(OsString::from));
+        assert_eq!(asked_for("kvfs --wrong --json"), Format::Json);
+        assert_eq!(asked_for("kvfs get -- --json"), Format::Text);
+    }
+
+    #[test]
+    fn times_are_rfc_3339_in_utc() {
+        let time = SystemTime::UNIX_EPOCH + Duration::new(1_700_000_000, 5);
+        assert_eq!(rfc3339(time).to_string(), "2023-11-14T22:13:20.000000005Z");
+    }
+}

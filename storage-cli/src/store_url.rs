@@ -1,0 +1,197 @@
+//! Where the tree is: the store that `--store` or `KVFS_STORE` names.
+
+use std::fmt;
+use std::str::FromStr;
+
+use kv_etcd::EtcdConfig;
+use storage_core::KeyPrefix;
+
+/// A store that the command can open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum StoreUrl {
+    /// A store of this process, empty at first and gone with it.
+    Memory,
+    /// An etcd cluster, and the prefix of the tree in it.
+    Etcd { config: EtcdConfig, prefix: KeyPrefix },
+}
+
+/// What a store URL looks like, for those who have given none or a wrong one.
+pub(crate) const EXAMPLES: &str = "a store is etcd://host:port[,host:port...][/prefix] or memory:";
+
+const DEFAULT_PORT: &str = "2379";
+
+/// Why a text is no store URL. Its `Display` never repeats what may be a password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct InvalidStoreUrl(String);
+
+impl fmt::Display for InvalidStoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {EXAMPLES}", self.0)
+    }
+}
+
+impl FromStr for StoreUrl {
+    type Err = InvalidStoreUrl;
+
+    fn from_str(url: &str) -> Result<Self, InvalidStoreUrl> {
+        // Before anything that quotes the URL.
+        if url.contains('@') {
+            return Err(InvalidStoreUrl(
+                "store URLs with a user name or a password are not supported".to_owned(),
+            ));
+        }
+        if url.contains(['?', '#']) {
+            return Err(InvalidStoreUrl("store URLs have no options after ? or #".to_owned()));
+        }
+        let wrong = |reason: String| InvalidStoreUrl(format!("store URL {url:?}: {reason}"));
+        match url.split_once(':') {
+            Some(("memory", "")) => Ok(Self::Memory),
+            Some(("memory", _)) => Err(wrong("nothing follows memory:".to_owned())),
+            Some(("etcd", rest)) => {
+                let rest =
+                    rest.strip_prefix("//").ok_or_else(|| wrong("etcd: needs two slashes".to_owned()))?;
+                etcd(rest).map_err(wrong)
+            }
+            Some((scheme, rest)) if rest.starts_with("//") => {
+                Err(wrong(format!("unknown scheme {scheme:?}, known are etcd and memory")))
+            }
+            _ => Err(wrong("it has no scheme, known are etcd and memory".to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory => f.write_str("memory:"),
+            Self::Etcd { config, prefix } => {
+                let hosts: Vec<_> =
+                    config.endpoints().iter().map(|url| url.trim_start_matches("http://")).collect();
+                write!(f, "etcd://{}/{}", hosts.join(","), prefix.as_str().trim_start_matches('/'))
+            }
+        }
+    }
+}
+
+/// Reads what follows `etcd://`.
+fn etcd(rest: &str) -> Result<StoreUrl, String> {
+    let (hosts, prefix) = match rest.find('/') {
+        Some(slash) => rest.split_at(slash),
+        None => (rest, ""),
+    };
+    let endpoints: Vec<String> = hosts.split(',').map(endpoint).collect::<Result<_, _>>()?;
+    let prefix = match prefix {
+        "" | "/" => KeyPrefix::default(),
+        prefix => KeyPrefix::parse(prefix).map_err(|error| error.to_string())?,
+    };
+    let config = EtcdConfig::builder(endpoints).with_prefix(prefix.as_str()).build();
+    let config = config.map_err(|error| error.to_string())?;
+    Ok(StoreUrl::Etcd { config, prefix })
+}
+
+/// The endpoint of one `host`, `host:port`, `[address]` or `[address]:port`.
+fn endpoint(host: &str) -> Result<String, String> {
+    let (name, port) = match host.rsplit_once(':') {
+        // A colon within the brackets of an IPv6 address begins no port.
+        Some((name, port)) if !port.ends_with(']') => (name, port),
+        _ => (host, DEFAULT_PORT),
+    };
+    match name {
+        "" => Err("a host is missing".to_owned()),
+        name if name.contains(':') && !name.starts_with('[') => {
+            Err(format!("an IPv6 address stands in brackets, as in [{host}]:{DEFAULT_PORT}"))
+        }
+        name => Ok(format!("http://{name}:{port}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(url: &str) -> (Vec<String>, String) {
+        match url.parse().unwrap() {
+            StoreUrl::Etcd { config, prefix } => {
+                assert_eq!(config.prefix(), prefix.as_str(), "the client's rights end at the prefix");
+                (config.endpoints().to_vec(), prefix.to_string())
+            }
+            StoreUrl::Memory => panic!("{url} is no etcd"),
+        }
+    }
+
+    #[test]
+    fn etcd_urls_name_hosts_and_a_prefix() {
+        for (url, endpoints, prefix) in [
+            ("etcd://127.0.0.1:2379", vec!["http://127.0.0.1:2379"], "/caddy"),
+            ("etcd://a:1/", vec!["http://a:1"], "/caddy"),
+            ("etcd://a", vec!["http://a:2379"], "/caddy"),
+            (
+                "etcd://a:1,b,[::1]:3,[::2]/my/tree/",
+                vec!["http://a:1", "http://b:2379", "http://[::1]:3", "http://[::2]:2379"],
+                "/my/tree",
+            ),
+        ] {
+            assert_eq!(
+                parsed(url),
+                (endpoints.into_iter().map(str::to_owned).collect(), prefix.to_owned()),
+                "{url}"
+            );
+        }
+        assert_eq!("memory:".parse(), Ok(StoreUrl::Memory));
+    }
+
+    #[test]
+    fn a_url_is_shown_as_it_can_be_given() {
+        for (url, shown) in [
+            ("memory:", "memory:"),
+            ("etcd://a,b:1", "etcd://a:2379,b:1/caddy"),
+            ("etcd://[::1]/x", "etcd://[::1]:2379/x"),
+        ] {
+            let parsed: StoreUrl = url.parse().unwrap();
+            assert_eq!(parsed.to_string(), shown);
+            assert_eq!(shown.parse(), Ok(parsed));
+        }
+    }
+
+    #[test]
+    fn wrong_urls_are_refused_with_the_reason_and_what_a_url_looks_like() {
+        for (url, reason) in [
+            ("", "no scheme"),
+            ("127.0.0.1:2379", "no scheme"),
+            ("localhost", "no scheme"),
+            ("http://127.0.0.1:2379", "unknown scheme \"http\", known are etcd and memory"),
+            ("sqlite:///tmp/x", "unknown scheme \"sqlite\""),
+            ("ETCD://a", "unknown scheme"),
+            ("memory://", "nothing follows"),
+            ("memory:x", "nothing follows"),
+            ("etcd:a:1", "two slashes"),
+            ("etcd://", "host is missing"),
+            ("etcd:///prefix", "host is missing"),
+            ("etcd://a,,b", "host is missing"),
+            ("etcd://:2379", "host is missing"),
+            ("etcd://a:", "no port"),
+            ("etcd://a:0", "no port"),
+            ("etcd://a:65536", "no port"),
+            ("etcd://a:x", "no port"),
+            ("etcd://::1", "brackets"),
+            ("etcd://[::g]:1", "no host name"),
+            ("etcd://a b:1", "no host name"),
+            ("etcd://a/x//y", "empty component"),
+            ("etcd://a/../y", "\"..\""),
+            ("etcd://a?timeout=1s", "no options"),
+        ] {
+            let error = url.parse::<StoreUrl>().unwrap_err().to_string();
+            assert!(error.contains(reason), "{url}: {error} should contain {reason}");
+            assert!(error.ends_with(EXAMPLES) && !error.contains('\n'), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_not_repeated() {
+        for url in ["etcd://root:hunter2@host", "x://hunter2@h", "hunter2@host", "etcd://a?password=hunter2"]
+        {
+            let error = url.parse::<StoreUrl>().unwrap_err();
+            assert!(!format!("{error}{error:?}").contains("hunter2"), "{error}");
+        }
+    }
+}
