@@ -43,7 +43,7 @@ pub(crate) fn run(steps: &[Step]) -> Result<ExitCode> {
         .filter(|step| steps.is_empty() || steps.contains(step))
         .collect();
     println!("== setup");
-    let tools = setup::ensure(Effort::Sufficient)?;
+    let tools = setup::ensure(Effort::Everything)?;
 
     let mut outcomes = Vec::new();
     for &step in &selected {

@@ -1,0 +1,68 @@
+//! With `--json` every line is one object with the documented fields.
+
+mod support;
+
+use serde_json::{Value, json};
+use support::{argument, objects, on_each_etcd};
+
+const SHA1_OF_ABC: &str = "a9993e364706816aba3e25717850c26c9cd0d89d";
+
+#[track_caller]
+fn is_abc(object: &Value, path: &str) {
+    assert_eq!(object["path"], path);
+    assert_eq!(object["kind"], "file");
+    assert_eq!(object["size"], 3);
+    assert_eq!(object["sha1"], SHA1_OF_ABC);
+    assert!(object["version"].as_u64().is_some_and(|version| version > 0), "{object}");
+    let modified = object["modified"].as_str().unwrap();
+    assert!(modified.starts_with('2') && modified.ends_with('Z') && modified.contains('T'), "{object}");
+}
+
+#[test]
+fn every_command_prints_objects() {
+    on_each_etcd("json", |kvfs, _| {
+        let put = kvfs.run_with_input(&["--json", "put", "/dir/a"], b"abc").succeeded().objects();
+        assert_eq!(put.len(), 1);
+        is_abc(&put[0], "dir/a");
+
+        let stat = objects(&kvfs.ok(&["--json", "stat", "dir/a"]));
+        assert_eq!(stat, put, "what is stored is what is found");
+        let directory = &objects(&kvfs.ok(&["--json", "stat", "dir"]))[0];
+        assert_eq!((&directory["kind"], &directory["size"]), (&json!("directory"), &json!(3)));
+        assert!(directory.get("sha1").is_none(), "{directory}");
+
+        let get = &objects(&kvfs.ok(&["--json", "get", "dir/a"]))[0];
+        is_abc(get, "dir/a");
+        assert_eq!(get["content_base64"], "YWJj");
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("a");
+        let get = &objects(&kvfs.ok(&["--json", "get", "dir/a", "-o", argument(&target)]))[0];
+        is_abc(get, "dir/a");
+        assert!(get.get("content_base64").is_none(), "{get}");
+        assert_eq!(std::fs::read(&target).unwrap(), b"abc");
+
+        let moved = &objects(&kvfs.ok(&["--json", "mv", "dir/a", "dir/b"]))[0];
+        is_abc(moved, "dir/b");
+
+        let names = objects(&kvfs.ok(&["--json", "ls", "-r"]));
+        assert_eq!(
+            names,
+            [json!({"path": "dir", "kind": "directory"}), json!({"path": "dir/b", "kind": "file"})]
+        );
+        let long = objects(&kvfs.ok(&["--json", "ls", "-r", "-l"]));
+        assert_eq!(long[0], names[0]);
+        is_abc(&long[1], "dir/b");
+
+        let exported = objects(&kvfs.ok(&["--json", "export", "dir", argument(&folder.path().join("out"))]));
+        is_abc(&exported[0], "dir/b");
+        assert_eq!(exported[1], json!({"exported": 1, "bytes": 3, "verified": true}));
+
+        let imported =
+            objects(&kvfs.ok(&["--json", "import", argument(&folder.path().join("out")), "again"]));
+        assert_eq!(imported[0], json!({"path": "again/b", "size": 3, "sha1": SHA1_OF_ABC}));
+        assert_eq!(imported[1], json!({"imported": 1, "bytes": 3, "skipped": 0, "verified": true}));
+
+        let removed = objects(&kvfs.ok(&["--json", "rm", "dir/b"]));
+        assert_eq!(removed, [json!({"path": "dir/b", "removed": 1})]);
+    });
+}
