@@ -1,4 +1,5 @@
 //! A damaged file is one file's error: the others are listed and exported.
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails the test")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! A directory that is imported and exported again is the same, byte for byte.
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails the test")]
 
 mod support;
 

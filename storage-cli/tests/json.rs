@@ -1,4 +1,5 @@
 //! With `--json` every line is one object with the documented fields.
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails the test")]
 
 mod support;
 

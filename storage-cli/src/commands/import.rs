@@ -138,3 +138,32 @@ fn summarize(stored: &[Stored], skipped: usize, session: &mut Session) -> Result
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    use kv_memory::MemoryBackend;
+    use storage_core::kv::{Key, KvBackendExt};
+    use storage_core::{Storage, StorageOptions};
+
+    #[tokio::test]
+    async fn what_counts_is_what_is_in_the_store() {
+        let memory = MemoryBackend::new();
+        let tree: Tree = Storage::open(Arc::new(memory.clone()) as Arc<dyn KvBackend>, StorageOptions::new())
+            .await
+            .unwrap();
+        tree.store("a", "one").await.unwrap();
+        let stored = Stored { path: "a".to_owned(), size: 3, sha1: Sha1Digest::of(b"one") };
+        verify(&tree, &stored).await.unwrap();
+
+        // Damaged on the way into the store.
+        memory.put(Key::new("/caddy/data/a"), "ona".into()).await.unwrap();
+        assert_eq!(verify(&tree, &stored).await.unwrap_err().exit(), Exit::Damaged);
+
+        // Whole, but not what was imported.
+        tree.store("a", "two").await.unwrap();
+        assert_eq!(verify(&tree, &stored).await.unwrap_err().exit(), Exit::Conflict);
+    }
+}

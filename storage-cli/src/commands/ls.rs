@@ -98,7 +98,10 @@ fn text(entry: &DirEntry, style: Style) -> String {
             let (size, version) = (metadata.size.to_string(), metadata.version.to_string());
             columns("file", &size, &format!("{:.0}", rfc3339(metadata.modified)), &version, &path)
         }
-        (Style::Long, Some(Err(_))) => columns("file", "damaged", "-", "-", &path),
+        (Style::Long, Some(Err(error))) => {
+            let what = if error.is_damage() { "damaged" } else { "unreadable" };
+            columns("file", what, "-", "-", &path)
+        }
         // Only `stat` adds up a directory.
         (Style::Long, None) => columns("dir", "-", "-", "-", &path),
     }

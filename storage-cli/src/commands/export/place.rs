@@ -116,4 +116,19 @@ mod tests {
         assert_eq!(ancestors(dir, target), [Path::new("x/out/a"), Path::new("x/out/a/b")]);
         assert!(ancestors(dir, Path::new("x/out/c")).is_empty());
     }
+
+    #[tokio::test]
+    async fn what_counts_is_what_is_on_the_disk() {
+        let tree =
+            storage_core::Storage::open(kv_memory::MemoryBackend::new(), storage_core::StorageOptions::new());
+        let tree = tree.await.unwrap();
+        tree.store("a", "one").await.unwrap();
+        let file = tree.load_file("a").await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        place(folder.path(), &["a".to_owned()], &file, Existing::Keep).unwrap().unwrap();
+        let target = folder.path().join("a");
+        verify(&target, &file, "test").unwrap();
+        fs::write(&target, "two").unwrap();
+        verify(&target, &file, "test").unwrap_err();
+    }
 }
