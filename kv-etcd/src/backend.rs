@@ -9,7 +9,7 @@ use storage_core::kv::{
 
 use crate::connect::{Channel, connect};
 use crate::deadline::within;
-use crate::{EtcdConfig, check, lease, range, txn, watch};
+use crate::{EtcdConfig, lease, range, txn, watch};
 
 /// A connection to an etcd cluster.
 ///
@@ -45,12 +45,12 @@ impl KvBackend for EtcdBackend {
     }
 
     async fn range(&self, request: RangeRequest) -> Result<RangePage, BackendError> {
-        check::range(&request.range)?;
+        request.range.check()?;
         within(self.timeout(), "range", range::page(self.channel.kv.clone(), request)).await
     }
 
     async fn txn(&self, txn: Txn) -> Result<TxnReply, BackendError> {
-        check::txn(&txn, &self.limits())?;
+        txn.check(&self.limits())?;
         let run = txn::run(self.channel.kv.clone(), txn, &self.config);
         within(self.timeout(), "transaction", run).await
     }
@@ -69,7 +69,7 @@ impl KvBackend for EtcdBackend {
     }
 
     async fn watch(&self, range: KeyRange, after: Revision) -> Result<WatchStream, BackendError> {
-        check::range(&range)?;
+        range.check()?;
         within(self.timeout(), "watch", watch::open(self.channel.watch.clone(), range, after)).await
     }
 }

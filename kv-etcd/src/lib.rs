@@ -2,7 +2,6 @@
 
 mod backend;
 mod bounds;
-mod check;
 mod config;
 mod connect;
 mod deadline;

@@ -13,7 +13,7 @@ use crate::EtcdConfig;
 use crate::bounds::{Bounds, entry, get_options, number, revision};
 use crate::error::from_client;
 
-/// Runs a transaction that [`check::txn`](crate::check::txn) has let pass.
+/// Runs a transaction that [`Txn::check`] has let pass.
 pub(crate) async fn run(
     mut client: KvClient,
     txn: Txn,

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::options::MemoryOptions;
 use crate::store::Store;
-use crate::{check, lease, page, txn, watch};
+use crate::{lease, page, txn, watch};
 
 /// A client of a store in this process.
 ///
@@ -61,12 +61,12 @@ impl KvBackend for MemoryBackend {
     }
 
     async fn range(&self, request: RangeRequest) -> Result<RangePage, BackendError> {
-        check::range(&request.range)?;
+        request.range.check()?;
         page::range(&self.store().await.read(), &request)
     }
 
     async fn txn(&self, txn: Txn) -> Result<TxnReply, BackendError> {
-        check::txn(&txn, &self.limits())?;
+        txn.check(&self.limits())?;
         txn::run(self.store().await, txn)
     }
 
@@ -84,7 +84,7 @@ impl KvBackend for MemoryBackend {
     }
 
     async fn watch(&self, range: KeyRange, after: Revision) -> Result<WatchStream, BackendError> {
-        check::range(&range)?;
+        range.check()?;
         Ok(watch::stream(self.store().await, range, after))
     }
 }

@@ -14,15 +14,6 @@ pub(crate) fn lease_not_found(lease: LeaseId) -> BackendError {
     BackendError::new(BackendErrorKind::LeaseNotFound, lease.to_string())
 }
 
-pub(crate) fn invalid(message: impl Into<String>) -> BackendError {
-    BackendError::new(BackendErrorKind::InvalidRequest, message)
-}
-
-/// `what` names the thing that is too large and its unit, `limit` the limit as `Limits` calls it.
-pub(crate) fn too_large(what: &str, size: usize, limit: &str, most: usize) -> BackendError {
-    BackendError::new(BackendErrorKind::TooLarge, format!("{what}: {size}, {limit} is {most}"))
-}
-
 pub(crate) fn ttl_too_large(seconds: u64, most: u64) -> BackendError {
     BackendError::new(BackendErrorKind::TooLarge, format!("ttl in seconds: {seconds}, at most {most}"))
 }

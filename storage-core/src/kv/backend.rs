@@ -44,7 +44,7 @@ pub trait KvBackend: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// `TooLarge` beyond a limit and `InvalidRequest` for a malformed transaction, both before anything is sent;
+    /// `TooLarge` and `InvalidRequest` as [`Txn::check`] says, before anything is sent;
     /// `LeaseNotFound` for a put with a lease that has ended; and whatever stands between here and the store, in
     /// which case [`BackendError::is_maybe_applied`] says whether the operations may have taken effect.
     async fn txn(&self, txn: Txn) -> Result<TxnReply, BackendError>;

@@ -16,14 +16,14 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// What etcd allows with its default settings: 128 operations, requests of 1.5 MiB, leases from one second.
+    /// What etcd allows with its default settings: 128 operations, requests of 1.5 MiB, leases from two seconds.
     ///
     /// The in-process backend has the same limits, so that a test on it refuses what production would refuse.
     pub const ETCD_DEFAULTS: Self = Self {
         max_txn_ops: 128,
         max_value_bytes: 1_572_864,
         max_request_bytes: 1_572_864,
-        min_lease_ttl: Duration::from_secs(1),
+        min_lease_ttl: Duration::from_secs(2),
     };
 
     /// These limits with another number of operations per transaction.

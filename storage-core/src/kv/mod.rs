@@ -8,6 +8,7 @@
 //! This module imports nothing else of the crate: a backend needs to know nothing about files or locks.
 
 mod backend;
+mod check;
 mod error;
 mod ext;
 mod key;

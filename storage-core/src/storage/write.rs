@@ -74,29 +74,12 @@ impl<B: KvBackend> Storage<B> {
         txn
     }
 
-    /// Refuses a transaction that the store would refuse, in words that a caller understands.
+    /// Refuses what the store would refuse, with its limit in the error.
     pub(super) fn check_size(&self, txn: &Txn) -> Result<()> {
-        let limits = self.shared.backend.limits();
-        let too_large = |detail| Err(Error::new(ErrorKind::TooLarge).with_detail(detail));
-        for op in &txn.success {
-            if let Op::Put { value, .. } = op
-                && value.len() > limits.max_value_bytes
-            {
-                let (size, limit) = (value.len(), limits.max_value_bytes);
-                return too_large(format!("{size} bytes, the store takes at most {limit} in a file"));
-            }
-        }
-        let (bytes, limit) = (txn.request_bytes(), limits.max_request_bytes);
-        if bytes > limit {
-            return too_large(format!(
-                "{bytes} bytes with keys and metadata, the store takes at most {limit} in a transaction"
-            ));
-        }
-        let (ops, limit) =
-            (txn.compares.len().max(txn.success.len()).max(txn.failure.len()), limits.max_txn_ops);
-        if ops > limit {
-            return too_large(format!("{ops} operations, the store takes at most {limit} in a transaction"));
-        }
-        Ok(())
+        let refused = txn.check(&self.shared.backend.limits());
+        refused.map_err(|error| {
+            let detail = error.message().to_owned();
+            Error::of_write(error).with_detail(detail)
+        })
     }
 }

@@ -1,33 +1,52 @@
-//! Refuses what the server would refuse, before it is sent.
+//! What every backend refuses before anything happens. Backends call it first; what passes is well-formed.
 
-use storage_core::kv::{BackendError, BackendErrorKind, Compare, Key, KeyRange, Limits, Op, Txn};
+use super::{BackendError, BackendErrorKind, Compare, Key, KeyRange, Limits, Op, Txn};
 
-/// A range may begin anywhere, but the range of the empty key alone asks for a key that cannot be.
-pub(crate) fn range(range: &KeyRange) -> Result<(), BackendError> {
-    range.as_single().map_or(Ok(()), key)
+impl KeyRange {
+    /// Refuses a range that no store can read: that of the empty key alone. Any other may begin with it.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidRequest`.
+    pub fn check(&self) -> Result<(), BackendError> {
+        self.as_single().map_or(Ok(()), key)
+    }
 }
 
-pub(crate) fn txn(txn: &Txn, limits: &Limits) -> Result<(), BackendError> {
-    for (list, len) in
-        [("compares", txn.compares.len()), ("success", txn.success.len()), ("failure", txn.failure.len())]
-    {
-        at_most(limits.max_txn_ops, "max_txn_ops", list, len)?;
-    }
-    for op in &txn.success {
-        if let Op::Put { value, .. } = op {
-            at_most(limits.max_value_bytes, "max_value_bytes", "value", value.len())?;
+impl Txn {
+    /// Refuses a transaction that is malformed or beyond the limits.
+    ///
+    /// What a transaction writes may not depend on the order of its writes: no key is put twice, put and deleted, or
+    /// deleted twice by name, and none that is put lies in a deleted range. Deleted ranges may overlap one another and
+    /// cover a key that is deleted by name.
+    ///
+    /// # Errors
+    ///
+    /// `TooLarge`, which names the limit in its [message](BackendError::message), and `InvalidRequest`.
+    pub fn check(&self, limits: &Limits) -> Result<(), BackendError> {
+        for (what, count) in [
+            ("compares", self.compares.len()),
+            ("operations", self.success.len()),
+            ("reads of the other branch", self.failure.len()),
+        ] {
+            at_most(limits.max_txn_ops, "max_txn_ops", count, what)?;
         }
+        for op in &self.success {
+            if let Op::Put { value, .. } = op {
+                at_most(limits.max_value_bytes, "max_value_bytes", value.len(), "bytes in a value")?;
+            }
+        }
+        at_most(limits.max_request_bytes, "max_request_bytes", self.request_bytes(), "bytes with all keys")?;
+        keys(self)?;
+        writes(&self.success)
     }
-    at_most(limits.max_request_bytes, "max_request_bytes", "transaction", txn.request_bytes())?;
-    keys(txn)?;
-    writes(&txn.success)
 }
 
-fn at_most(limit: usize, name: &str, what: &str, size: usize) -> Result<(), BackendError> {
+fn at_most(limit: usize, name: &str, size: usize, what: &str) -> Result<(), BackendError> {
     if size <= limit {
         return Ok(());
     }
-    let message = format!("{what} of {size} is beyond {name}, {limit}");
+    let message = format!("{size} {what}, the store takes at most {limit} ({name})");
     Err(BackendError::new(BackendErrorKind::TooLarge, message))
 }
 
@@ -35,17 +54,17 @@ fn keys(txn: &Txn) -> Result<(), BackendError> {
     for compare in &txn.compares {
         match compare {
             Compare::Absent(of) | Compare::Present(of) | Compare::ModRevision(of, _) => key(of)?,
-            Compare::RangeEmpty(of) => range(of)?,
+            Compare::RangeEmpty(of) => of.check()?,
         }
     }
     for op in &txn.success {
         match op {
             Op::Put { key: of, .. } | Op::Delete(of) => key(of)?,
-            Op::DeleteRange(of) => range(of)?,
-            Op::Get(get) => range(&get.range)?,
+            Op::DeleteRange(of) => of.check()?,
+            Op::Get(get) => get.range.check()?,
         }
     }
-    txn.failure.iter().try_for_each(|get| range(&get.range))
+    txn.failure.iter().try_for_each(|get| get.range.check())
 }
 
 fn key(key: &Key) -> Result<(), BackendError> {
@@ -63,7 +82,7 @@ fn writes(ops: &[Op]) -> Result<(), BackendError> {
                 put.push(key);
             }
             Op::Delete(key) => written.push(key),
-            _ => {}
+            Op::DeleteRange(_) | Op::Get(_) => {}
         }
     }
     written.sort_unstable();
@@ -89,9 +108,9 @@ fn invalid(message: impl Into<String>) -> BackendError {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use storage_core::kv::Get;
 
     use super::*;
+    use crate::kv::{Get, Revision};
 
     fn k(text: &'static str) -> Key {
         Key::new(text)
@@ -105,8 +124,8 @@ mod tests {
         Op::DeleteRange(KeyRange::prefix(text))
     }
 
-    fn kind_of(txn_: &Txn, limits: &Limits) -> Option<BackendErrorKind> {
-        txn(txn_, limits).err().map(|error| {
+    fn kind_of(txn: &Txn, limits: &Limits) -> Option<BackendErrorKind> {
+        txn.check(limits).err().map(|error| {
             assert!(!error.is_maybe_applied() && !error.is_retryable(), "{error:?}");
             error.kind()
         })
@@ -143,7 +162,7 @@ mod tests {
             Txn::new().otherwise(Get::key(k(""))),
             Txn::new().when(Compare::Absent(k(""))),
             Txn::new().when(Compare::Present(k(""))),
-            Txn::new().when(Compare::ModRevision(k(""), storage_core::kv::Revision(1))),
+            Txn::new().when(Compare::ModRevision(k(""), Revision(1))),
         ] {
             assert_eq!(kind_of(&txn, &limits), refused, "{txn:?}");
         }
@@ -179,8 +198,8 @@ mod tests {
     #[test]
     fn the_error_names_the_limit() {
         let limits = Limits::ETCD_DEFAULTS.with_max_value_bytes(1);
-        let txn_ = Txn::new().then(Op::Put { key: k("k"), value: Bytes::from("xx"), lease: None });
-        let error = txn(&txn_, &limits).unwrap_err();
-        assert_eq!(error.message(), "value of 2 is beyond max_value_bytes, 1");
+        let txn = Txn::new().then(Op::Put { key: k("k"), value: Bytes::from("xx"), lease: None });
+        let error = txn.check(&limits).unwrap_err();
+        assert_eq!(error.message(), "2 bytes in a value, the store takes at most 1 (max_value_bytes)");
     }
 }
