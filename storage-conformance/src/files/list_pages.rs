@@ -62,8 +62,8 @@ async fn a_listing_is_of_one_revision(context: Context) {
 
 async fn a_listing_starts_over_after_a_compaction(context: Context) {
     let tree = open(&context).await;
-    make(&context, &tree, (0..MANY).map(|n| format!("d/{n:05}"))).await;
-    let mut items = tree.list_stream("d", ListOptions::children());
+    make(&context, &tree, (0..MANY).map(|n| format!("d/sub/{n:05}"))).await;
+    let mut items = tree.list_stream("d", ListOptions::descendants());
     let (mut listed, mut starts) = (Vec::new(), 1);
     while let Some(item) = items.next().await {
         match item.unwrap() {
@@ -74,14 +74,15 @@ async fn a_listing_starts_over_after_a_compaction(context: Context) {
             }
         }
         if starts == 1 && listed.len() == 100 {
-            tree.delete("d/00000").await.unwrap();
-            let newest = tree.store("d/99999", "x").await.unwrap();
+            tree.delete("d/sub/00000").await.unwrap();
+            let newest = tree.store("d/sub/99999", "x").await.unwrap();
             context.compact(newest.version.revision()).await;
         }
     }
     assert_eq!(starts, 2, "the listing says that it starts over");
-    let expected: Vec<String> =
-        (1..MANY).map(|n| format!("d/{n:05}")).chain(["d/99999".to_owned()]).collect();
+    // With the directory anew, too.
+    let files = (1..MANY).map(|n| format!("d/sub/{n:05}")).chain(["d/sub/99999".to_owned()]);
+    let expected: Vec<String> = ["d/sub".to_owned()].into_iter().chain(files).collect();
     assert_eq!(listed, expected);
 }
 

@@ -2,13 +2,13 @@
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::TryStreamExt;
-use mockall::mock;
 use mockall::predicate::always;
+use mockall::{Sequence, mock};
 
 use super::{ListItem, ListOptions, Storage};
 use crate::config::StorageOptions;
@@ -17,6 +17,7 @@ use crate::kv::{
     BackendError, BackendErrorKind, Compare, Entry, GetReply, Key, KeyRange, KvBackend, Lease, LeaseId,
     Limits, Op, OpReply, RangePage, RangeRequest, Revision, Txn, TxnOutcome, TxnReply, WatchStream,
 };
+use crate::record::Record;
 
 mock! {
     Backend {}
@@ -183,4 +184,55 @@ async fn what_no_transaction_can_hold_is_refused_before_it_is_sent() {
     assert!(too_many.to_string().contains("128"), "{too_many}");
     let empty = open(store_with(vec![], vec![])).await;
     assert_eq!(empty.store("a", vec![0; 1_572_865]).await.unwrap_err().kind(), ErrorKind::TooLarge);
+}
+
+/// A file's content and record, as the store answers a load.
+fn loaded(content: &'static str, revision: u64) -> TxnReply {
+    let record = Record::of(content.as_bytes(), SystemTime::UNIX_EPOCH).encode();
+    let mut meta = entry("/caddy/meta/a", "", revision);
+    meta.value = record;
+    let data = entry("/caddy/data/a", content, revision);
+    let replies = [vec![data], vec![meta], vec![]].map(|entries| OpReply::Get(found(entries)));
+    matched(revision, replies.into())
+}
+
+#[tokio::test]
+async fn a_file_that_changes_while_it_is_moved_is_moved_as_it_then_is() {
+    let mut backend = MockBackend::new();
+    backend.expect_limits().return_const(Limits::ETCD_DEFAULTS);
+    backend.expect_range().times(1).return_once(|_| Ok(page(5, format_1())));
+    let is_load = |txn: &Txn| txn.compares.is_empty();
+    let moves = |content: &'static [u8], version: u64| {
+        move |txn: &Txn| {
+            let unchanged = Compare::ModRevision(Key::new("/caddy/meta/a"), Revision(version));
+            let puts = txn.success.iter().any(|op| matches!(op, Op::Put { value, .. } if value == content));
+            txn.compares.contains(&unchanged) && puts
+        }
+    };
+    let mut order = Sequence::new();
+    let changed =
+        [entry("/caddy/format", "1", 3), entry("/caddy/meta/a", "", 8)].map(|entry| found(vec![entry]));
+    let changed = reply(8, TxnOutcome::NotMatched(changed.into()));
+    let done = matched(9, vec![OpReply::Put, OpReply::Put, OpReply::Deleted(1), OpReply::Deleted(1)]);
+    backend
+        .expect_txn()
+        .withf(is_load)
+        .times(1)
+        .in_sequence(&mut order)
+        .return_once(|_| Ok(loaded("old", 7)));
+    backend
+        .expect_txn()
+        .withf(moves(b"old", 7))
+        .times(1)
+        .in_sequence(&mut order)
+        .return_once(|_| Ok(changed));
+    backend
+        .expect_txn()
+        .withf(is_load)
+        .times(1)
+        .in_sequence(&mut order)
+        .return_once(|_| Ok(loaded("new", 8)));
+    backend.expect_txn().withf(moves(b"new", 8)).times(1).in_sequence(&mut order).return_once(|_| Ok(done));
+    let target = open(backend).await.rename("a", "b").await.unwrap();
+    assert_eq!((target.path.as_str(), target.size, target.version.revision()), ("b", 3, Revision(9)));
 }
