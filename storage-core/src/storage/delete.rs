@@ -9,7 +9,7 @@ impl<B: KvBackend> Storage<B> {
     /// Deletes a file, or a directory with everything below it, atomically; answers how many files that were. One
     /// round trip, whatever their number. Nothing there is no error: it answers 0.
     ///
-    /// It needs no space: it works while the store is full.
+    /// It puts nothing, so that it works while the store is full, where the store itself lets that pass.
     ///
     /// # Errors
     ///
