@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::Storage;
 use crate::error::{Error, ErrorKind, Result};
-use crate::kv::{Compare, Entry, Get, KvBackend, KvBackendExt, Op, OpReply, Revision, Txn, TxnOutcome};
+use crate::kv::{Compare, Entry, Get, KvBackend, KvBackendExt, Op, Revision, Txn, TxnOutcome};
 use crate::layout::FORMAT;
 
 /// What this handle knows of the tree's format key: the revision at which it was put, if it was there.
@@ -91,15 +91,4 @@ impl<B: KvBackend> Storage<B> {
         self.shared.format.learn(current.map(|entry| entry.mod_revision));
         Ok(())
     }
-}
-
-/// The reads among a transaction's answers.
-pub(super) fn gets(replies: Vec<OpReply>) -> Vec<crate::kv::GetReply> {
-    replies
-        .into_iter()
-        .filter_map(|reply| match reply {
-            OpReply::Get(get) => Some(get),
-            OpReply::Put | OpReply::Deleted(_) => None,
-        })
-        .collect()
 }

@@ -5,10 +5,9 @@ use std::task::{Context, Poll};
 
 use futures::stream::{self, BoxStream, Stream, StreamExt, TryStreamExt};
 
-use super::format::gets;
 use super::list_options::{Depth, ListOptions, WithMetadata};
 use super::list_walk::Walk;
-use super::load::unexpected_reply;
+use super::load::{gets, unexpected_reply};
 use super::stat::is_compacted;
 use super::{InContext, Storage};
 use crate::error::{Error, ErrorKind, Result};

@@ -1,12 +1,11 @@
 use bytes::Bytes;
 
 use super::check::ONE;
-use super::format::gets;
 use super::stat::is_compacted;
 use super::{InContext, Storage, file_path};
 use crate::checksum::Sha1Digest;
 use crate::error::{Error, ErrorKind, Result};
-use crate::kv::{Entry, Get, KvBackend, Op, Projection, Revision, Txn, TxnOutcome};
+use crate::kv::{Entry, Get, GetReply, KvBackend, Op, OpReply, Projection, Revision, Txn, TxnOutcome};
 use crate::metadata::{EntryKind, File, Metadata, Version};
 use crate::path::FilePath;
 use crate::record::{Record, RecordError};
@@ -44,9 +43,7 @@ impl<B: KvBackend> Storage<B> {
         let [data, meta, below] = self.read(txn).await?;
         match (meta.into_iter().next(), data.into_iter().next()) {
             (Some(meta), data) => File::verified(path, &meta, data),
-            (None, Some(_)) => {
-                Err(Error::new(ErrorKind::Corrupt).with_detail("there is content without metadata"))
-            }
+            (None, Some(_)) => Err(content_alone()),
             (None, None) if below.is_empty() => Err(Error::new(ErrorKind::NotFound)),
             (None, None) => Err(Error::new(ErrorKind::IsADirectory)),
         }
@@ -90,9 +87,7 @@ impl<B: KvBackend> Storage<B> {
             let (data, meta) = (found.next().flatten(), found.next().flatten());
             let file = match (meta, data) {
                 (Some(meta), data) => File::verified(path.clone(), &meta, data),
-                (None, Some(_)) => {
-                    Err(Error::new(ErrorKind::Corrupt).with_detail("there is content without metadata"))
-                }
+                (None, Some(_)) => Err(content_alone()),
                 (None, None) => Err(self.why_missing(path, reply.revision).await?),
             };
             files.push(file.in_context("load", path.as_str()));
@@ -117,6 +112,21 @@ impl<B: KvBackend> Storage<B> {
         let entries: Vec<_> = gets(replies).into_iter().map(|get| get.entries).collect();
         entries.try_into().map_err(|_| unexpected_reply())
     }
+}
+
+/// The reads among a transaction's answers.
+pub(super) fn gets(replies: Vec<OpReply>) -> Vec<GetReply> {
+    replies
+        .into_iter()
+        .filter_map(|reply| match reply {
+            OpReply::Get(get) => Some(get),
+            OpReply::Put | OpReply::Deleted(_) => None,
+        })
+        .collect()
+}
+
+fn content_alone() -> Error {
+    Error::new(ErrorKind::Corrupt).with_detail("there is content without metadata")
 }
 
 pub(super) fn unexpected_reply() -> Error {

@@ -4,8 +4,7 @@ use std::time::SystemTime;
 use futures::TryStreamExt;
 
 use super::check::ONE;
-use super::format::gets;
-use super::load::unexpected_reply;
+use super::load::{gets, unexpected_reply};
 use super::{InContext, Storage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kv::{
