@@ -64,6 +64,11 @@ impl KvBackend for EtcdBackend {
         within(self.timeout(), "keep alive", lease::keep_alive(self.channel.lease.clone(), lease)).await
     }
 
+    async fn time_to_live(&self, lease: LeaseId) -> Result<Duration, BackendError> {
+        let ask = lease::time_to_live(self.channel.lease.clone(), lease);
+        within(self.timeout(), "time to live", ask).await
+    }
+
     async fn revoke(&self, lease: LeaseId) -> Result<(), BackendError> {
         within(self.timeout(), "revoke", lease::revoke(self.channel.lease.clone(), lease)).await
     }

@@ -39,9 +39,15 @@ pub(crate) async fn keep_alive(mut client: LeaseClient, lease: LeaseId) -> Resul
         .ok_or_else(|| BackendError::new(BackendErrorKind::Unavailable, "the server closed the stream"))?;
     // etcd's way to say that there is no such lease.
     if ttl <= 0 {
-        return Err(BackendError::new(BackendErrorKind::LeaseNotFound, lease.to_string()));
+        return Err(not_found(lease));
     }
     Ok(seconds(ttl))
+}
+
+/// How long a lease still runs, in whole seconds; a fraction is left out.
+pub(crate) async fn time_to_live(mut client: LeaseClient, lease: LeaseId) -> Result<Duration, BackendError> {
+    let answer = client.time_to_live(lease.get(), None).await.map_err(from_client)?;
+    left(answer.ttl(), answer.granted_ttl()).ok_or_else(|| not_found(lease))
 }
 
 /// Ends a lease.
@@ -91,6 +97,18 @@ async fn ask(mut client: LeaseClient, id: LeaseId, seconds_: i64) -> Result<Gran
 async fn granted_ttl(mut client: LeaseClient, id: LeaseId) -> Result<Duration, BackendError> {
     let found = client.time_to_live(id.get(), None).await.map_err(from_client)?;
     Ok(seconds(found.granted_ttl()))
+}
+
+/// What is left of a lease, or `None` if there is none: etcd answers that nothing was granted then.
+///
+/// A lease in its last second has nothing left, and less than that until etcd has ended it; but it is there. After a
+/// change of leaders it may have more left than was granted.
+fn left(ttl: i64, granted: i64) -> Option<Duration> {
+    (granted > 0).then(|| seconds(ttl.min(granted)))
+}
+
+fn not_found(lease: LeaseId) -> BackendError {
+    BackendError::new(BackendErrorKind::LeaseNotFound, lease.to_string())
 }
 
 /// etcd counts leases in whole seconds; a fraction is rounded up, and none is shorter than one.
@@ -184,6 +202,15 @@ mod tests {
             (Duration::MAX, i64::MAX),
         ] {
             assert_eq!(whole_seconds(ttl), seconds, "{ttl:?}");
+        }
+    }
+
+    #[test]
+    fn a_lease_is_there_until_nothing_was_granted() {
+        for (ttl, granted, expected) in
+            [(4, 5, Some(4)), (0, 5, Some(0)), (-1, 5, Some(0)), (6, 5, Some(5)), (-1, 0, None), (0, 0, None)]
+        {
+            assert_eq!(left(ttl, granted), expected.map(Duration::from_secs), "{ttl} of {granted}");
         }
     }
 

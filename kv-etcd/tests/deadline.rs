@@ -34,6 +34,7 @@ async fn every_call_ends_by_its_deadline_while_the_server_is_stopped() {
         assert_ends_in_time("compare", backend.txn(Txn::new().when(Compare::Absent(key())))).await;
         assert_ends_in_time("grant", backend.grant(Duration::from_secs(60))).await;
         assert_ends_in_time("keep alive", backend.keep_alive(lease)).await;
+        assert_ends_in_time("time to live", backend.time_to_live(lease)).await;
         assert_ends_in_time("watch", backend.watch(KeyRange::single(key()), Revision::ZERO)).await;
         assert_ends_in_time("revoke", backend.revoke(lease)).await;
         etcd.resume().unwrap();

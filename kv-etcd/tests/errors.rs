@@ -62,6 +62,7 @@ async fn leases_that_are_not_there() {
             let put = Txn::new().then(Op::Put { key: key(), value: "v".into(), lease: Some(lease) });
             assert_definite(&backend.txn(put).await.unwrap_err(), BackendErrorKind::LeaseNotFound);
             assert_definite(&backend.keep_alive(lease).await.unwrap_err(), BackendErrorKind::LeaseNotFound);
+            assert_definite(&backend.time_to_live(lease).await.unwrap_err(), BackendErrorKind::LeaseNotFound);
             assert_definite(&backend.revoke(lease).await.unwrap_err(), BackendErrorKind::LeaseNotFound);
         }
         assert_eq!(backend.get(key()).await.unwrap(), None);

@@ -79,6 +79,10 @@ impl KvBackend for MemoryBackend {
         self.store().await.write().leases.renew(lease, Instant::now())
     }
 
+    async fn time_to_live(&self, lease: LeaseId) -> Result<Duration, BackendError> {
+        self.store().await.read().leases.time_to_live(lease, Instant::now())
+    }
+
     async fn revoke(&self, lease: LeaseId) -> Result<(), BackendError> {
         self.store().await.write().end_lease(lease)
     }

@@ -47,6 +47,12 @@ impl Leases {
         Ok(lease.ttl)
     }
 
+    /// How long a lease still runs unless it is renewed.
+    pub(crate) fn time_to_live(&self, id: LeaseId, now: Instant) -> Result<Duration, BackendError> {
+        let lease = self.running.get(&id).ok_or_else(|| error::lease_not_found(id))?;
+        Ok(lease.deadline.saturating_duration_since(now))
+    }
+
     /// Forgets a lease and answers the keys that were attached to it, for deletion.
     pub(crate) fn end(&mut self, id: LeaseId) -> Result<BTreeSet<Key>, BackendError> {
         let lease = self.running.remove(&id).ok_or_else(|| error::lease_not_found(id))?;

@@ -101,6 +101,20 @@ async fn a_renewal_gives_the_whole_ttl_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_time_left_is_exact() {
+    let backend = MemoryBackend::new();
+    let lease = backend.grant(TTL).await.unwrap().id;
+    assert_eq!(backend.time_to_live(lease).await.unwrap(), TTL);
+    advance(ALMOST).await;
+    assert_eq!(backend.time_to_live(lease).await.unwrap(), MS);
+    backend.keep_alive(lease).await.unwrap();
+    assert_eq!(backend.time_to_live(lease).await.unwrap(), TTL);
+    advance(TTL).await;
+    let ended = backend.time_to_live(lease).await.unwrap_err();
+    assert_eq!(ended.kind(), BackendErrorKind::LeaseNotFound);
+}
+
+#[tokio::test(start_paused = true)]
 async fn revoking_deletes_the_keys_in_one_revision_at_once() {
     let backend = MemoryBackend::new();
     let (lease, other) = (backend.grant(TTL).await.unwrap().id, backend.grant(TTL).await.unwrap().id);

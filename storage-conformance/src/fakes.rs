@@ -112,6 +112,10 @@ impl KvBackend for Outage {
         Err(Self::error())
     }
 
+    async fn time_to_live(&self, _lease: LeaseId) -> Result<Duration, BackendError> {
+        Err(Self::error())
+    }
+
     async fn revoke(&self, _lease: LeaseId) -> Result<(), BackendError> {
         Err(Self::error())
     }
@@ -144,6 +148,10 @@ impl KvBackend for Forgetful {
     }
 
     async fn keep_alive(&self, _lease: LeaseId) -> Result<Duration, BackendError> {
+        Ok(Duration::from_secs(3600))
+    }
+
+    async fn time_to_live(&self, _lease: LeaseId) -> Result<Duration, BackendError> {
         Ok(Duration::from_secs(3600))
     }
 

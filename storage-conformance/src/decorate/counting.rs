@@ -18,6 +18,7 @@ pub struct Counting<B> {
     txn: AtomicU64,
     grant: AtomicU64,
     keep_alive: AtomicU64,
+    time_to_live: AtomicU64,
     revoke: AtomicU64,
     watch: AtomicU64,
 }
@@ -33,6 +34,8 @@ pub struct Calls {
     pub grant: u64,
     /// Calls of [`KvBackend::keep_alive`].
     pub keep_alive: u64,
+    /// Calls of [`KvBackend::time_to_live`].
+    pub time_to_live: u64,
     /// Calls of [`KvBackend::revoke`].
     pub revoke: u64,
     /// Calls of [`KvBackend::watch`].
@@ -42,7 +45,7 @@ pub struct Calls {
 impl Calls {
     /// The calls of all methods together: the round trips.
     pub fn total(&self) -> u64 {
-        self.range + self.txn + self.grant + self.keep_alive + self.revoke + self.watch
+        self.range + self.txn + self.grant + self.keep_alive + self.time_to_live + self.revoke + self.watch
     }
 }
 
@@ -55,6 +58,7 @@ impl<B> Counting<B> {
             txn: AtomicU64::new(0),
             grant: AtomicU64::new(0),
             keep_alive: AtomicU64::new(0),
+            time_to_live: AtomicU64::new(0),
             revoke: AtomicU64::new(0),
             watch: AtomicU64::new(0),
         }
@@ -67,6 +71,7 @@ impl<B> Counting<B> {
             txn: self.txn.load(Relaxed),
             grant: self.grant.load(Relaxed),
             keep_alive: self.keep_alive.load(Relaxed),
+            time_to_live: self.time_to_live.load(Relaxed),
             revoke: self.revoke.load(Relaxed),
             watch: self.watch.load(Relaxed),
         }
@@ -79,6 +84,7 @@ impl<B> Counting<B> {
             txn: self.txn.swap(0, Relaxed),
             grant: self.grant.swap(0, Relaxed),
             keep_alive: self.keep_alive.swap(0, Relaxed),
+            time_to_live: self.time_to_live.swap(0, Relaxed),
             revoke: self.revoke.swap(0, Relaxed),
             watch: self.watch.swap(0, Relaxed),
         }
@@ -109,6 +115,11 @@ impl<B: KvBackend> KvBackend for Counting<B> {
     async fn keep_alive(&self, lease: LeaseId) -> Result<Duration, BackendError> {
         self.keep_alive.fetch_add(1, Relaxed);
         self.backend.keep_alive(lease).await
+    }
+
+    async fn time_to_live(&self, lease: LeaseId) -> Result<Duration, BackendError> {
+        self.time_to_live.fetch_add(1, Relaxed);
+        self.backend.time_to_live(lease).await
     }
 
     async fn revoke(&self, lease: LeaseId) -> Result<(), BackendError> {
@@ -146,14 +157,18 @@ mod tests {
         for _ in 0..5 {
             counting.keep_alive(lease).await.unwrap_err();
         }
+        for _ in 0..8 {
+            counting.time_to_live(lease).await.unwrap_err();
+        }
         for _ in 0..6 {
             counting.revoke(lease).await.unwrap_err();
         }
         for _ in 0..7 {
             assert!(counting.watch(range.clone(), Revision::ZERO).await.is_err());
         }
-        let expected = Calls { range: 2, txn: 3, grant: 4, keep_alive: 5, revoke: 6, watch: 7 };
-        assert_eq!((counting.calls(), counting.calls().total()), (expected, 27));
+        let expected =
+            Calls { range: 2, txn: 3, grant: 4, keep_alive: 5, time_to_live: 8, revoke: 6, watch: 7 };
+        assert_eq!((counting.calls(), counting.calls().total()), (expected, 35));
         assert_eq!(counting.take(), expected);
         assert_eq!(counting.calls(), Calls::default());
     }

@@ -12,7 +12,8 @@ pub(crate) const CASES: &[Case] = &[
     case!(["FS-COST-2"], what_is_refused_for_itself_takes_none),
 ];
 
-const ONE_TXN: Calls = Calls { range: 0, txn: 1, grant: 0, keep_alive: 0, revoke: 0, watch: 0 };
+const ONE_TXN: Calls =
+    Calls { range: 0, txn: 1, grant: 0, keep_alive: 0, time_to_live: 0, revoke: 0, watch: 0 };
 
 async fn every_operation_takes_one_call(context: Context) {
     let tree = Storage::open(Counting::new(context.client().await), options(&context)).await.unwrap();

@@ -196,6 +196,11 @@ impl<B: KvBackend> KvBackend for Failing<B> {
         self.backend.keep_alive(lease).await
     }
 
+    async fn time_to_live(&self, lease: LeaseId) -> Result<Duration, BackendError> {
+        self.outage.check()?;
+        self.backend.time_to_live(lease).await
+    }
+
     async fn revoke(&self, lease: LeaseId) -> Result<(), BackendError> {
         self.outage.check()?;
         self.backend.revoke(lease).await

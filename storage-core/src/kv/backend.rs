@@ -64,6 +64,15 @@ pub trait KvBackend: Send + Sync + 'static {
     /// `LeaseNotFound` when the lease has ended.
     async fn keep_alive(&self, lease: LeaseId) -> Result<Duration, BackendError>;
 
+    /// How long a lease still runs unless it is renewed. Asking renews nothing.
+    ///
+    /// A backend may count in whole seconds and leave the fraction out, so a lease in its last second may have zero left.
+    ///
+    /// # Errors
+    ///
+    /// `LeaseNotFound` when the lease has ended.
+    async fn time_to_live(&self, lease: LeaseId) -> Result<Duration, BackendError>;
+
     /// Ends a lease and deletes every key attached to it, in one revision.
     ///
     /// # Errors
@@ -103,6 +112,10 @@ impl<B: KvBackend + ?Sized> KvBackend for Arc<B> {
 
     async fn keep_alive(&self, lease: LeaseId) -> Result<Duration, BackendError> {
         (**self).keep_alive(lease).await
+    }
+
+    async fn time_to_live(&self, lease: LeaseId) -> Result<Duration, BackendError> {
+        (**self).time_to_live(lease).await
     }
 
     async fn revoke(&self, lease: LeaseId) -> Result<(), BackendError> {

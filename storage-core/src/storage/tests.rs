@@ -29,6 +29,7 @@ mock! {
         async fn txn(&self, txn: Txn) -> Result<TxnReply, BackendError>;
         async fn grant(&self, ttl: Duration) -> Result<Lease, BackendError>;
         async fn keep_alive(&self, lease: LeaseId) -> Result<Duration, BackendError>;
+        async fn time_to_live(&self, lease: LeaseId) -> Result<Duration, BackendError>;
         async fn revoke(&self, lease: LeaseId) -> Result<(), BackendError>;
         async fn watch(&self, range: KeyRange, after: Revision) -> Result<WatchStream, BackendError>;
     }
