@@ -1,4 +1,5 @@
 use std::error::Error as StdError;
+use std::sync::Arc;
 use std::{fmt, io};
 
 use crate::kv::{BackendError, BackendErrorKind};
@@ -33,7 +34,7 @@ pub enum ErrorKind {
     IsADirectory,
     /// A directory is needed, and the path is a file.
     NotADirectory,
-    /// The path is not one that can be a file's.
+    /// The path is not one that can be a file's, or the name not one that can be a lock's.
     InvalidPath,
     /// The content is not the one that was stored.
     ChecksumMismatch,
@@ -49,6 +50,8 @@ pub enum ErrorKind {
     LockLost,
     /// This client does not hold the lock.
     NotHeld,
+    /// The storage was closed.
+    Closed,
     /// The store cannot be reached or cannot serve now. Nothing was changed.
     Unavailable,
     /// The store did not answer in time. Nothing was changed.
@@ -84,6 +87,7 @@ impl ErrorKind {
             Self::LockTimeout => "lock not acquired in time",
             Self::LockLost => "lock lost",
             Self::NotHeld => "lock not held",
+            Self::Closed => "storage is closed",
             Self::Unavailable => "store unavailable",
             Self::Timeout => "store did not answer in time",
             Self::OutcomeUnknown => "outcome unknown, the write may or may not have been applied",
@@ -104,6 +108,11 @@ impl Error {
 
     /// The error of a read that failed.
     pub(crate) fn of_read(error: BackendError) -> Self {
+        Self::new(definite(error.kind())).with_source(error)
+    }
+
+    /// The same for an error that several get.
+    pub(crate) fn of_shared(error: Arc<BackendError>) -> Self {
         Self::new(definite(error.kind())).with_source(error)
     }
 
@@ -133,6 +142,20 @@ impl Error {
         self
     }
 
+    /// Whether a backend failed with an error of this kind behind it.
+    pub(crate) fn is_backend(&self, kind: BackendErrorKind) -> bool {
+        self.backend().is_some_and(|error| error.kind() == kind)
+    }
+
+    /// Whether the store failed in a way in which it may not fail again.
+    pub(crate) fn is_retryable(&self) -> bool {
+        self.backend().is_some_and(BackendError::is_retryable)
+    }
+
+    fn backend(&self) -> Option<&BackendError> {
+        self.inner.source.as_ref()?.downcast_ref()
+    }
+
     /// What kind of failure it is.
     pub fn kind(&self) -> ErrorKind {
         self.inner.kind
@@ -143,7 +166,7 @@ impl Error {
         self.inner.operation
     }
 
-    /// The path that it was about. A path that was refused is given as it was spelled.
+    /// The path, or the name of the lock, that it was about. A path that was refused is given as it was spelled.
     pub fn path(&self) -> Option<&str> {
         self.inner.path.as_deref()
     }
@@ -254,6 +277,7 @@ impl From<Error> for io::Error {
             ErrorKind::Conflict
             | ErrorKind::LockLost
             | ErrorKind::NotHeld
+            | ErrorKind::Closed
             | ErrorKind::OutcomeUnknown
             | ErrorKind::Internal => io::ErrorKind::Other,
         };

@@ -1,21 +1,29 @@
 #![doc = include_str!("../README.md")]
 
+mod background;
 mod checksum;
 mod clock;
 mod config;
 mod error;
+mod identity;
 pub mod kv;
 mod layout;
+mod lock;
 mod metadata;
 mod path;
 mod random;
 mod record;
+mod retry;
+mod session;
 mod storage;
+mod watch;
 
 pub use checksum::Sha1Digest;
 pub use config::StorageOptions;
 pub use error::{Error, ErrorKind, Result};
 pub use layout::KeyPrefix;
+pub use lock::{FencingToken, LockEntry, LockGuard, LockOptions, LockState};
 pub use metadata::{DirEntry, EntryKind, File, Metadata, Version};
 pub use path::FilePath;
 pub use storage::{Filter, ListItem, ListOptions, ListStream, LoadOrStore, Storage};
+pub use watch::{ChangeKind, ChangeStream, WatchEvent};

@@ -103,7 +103,7 @@ fn later_version(bytes: &[u8]) -> Option<u64> {
 }
 
 /// UTC with up to nine fractional digits. A clock beyond the year 9999 is written as that year's end.
-fn rfc3339(time: SystemTime) -> String {
+pub(crate) fn rfc3339(time: SystemTime) -> String {
     Timestamp::try_from(time).unwrap_or(Timestamp::MAX).to_string()
 }
 

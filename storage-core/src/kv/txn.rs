@@ -154,6 +154,14 @@ pub struct TxnReply {
     pub outcome: TxnOutcome,
 }
 
+impl TxnReply {
+    /// How many keys the transaction deleted.
+    pub fn deleted(&self) -> u64 {
+        let TxnOutcome::Matched(replies) = &self.outcome else { return 0 };
+        replies.iter().map(|reply| if let OpReply::Deleted(count) = reply { *count } else { 0 }).sum()
+    }
+}
+
 /// Which branch of a transaction ran, with one answer for each step, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TxnOutcome {

@@ -1,5 +1,6 @@
-//! The only place that maps paths to keys.
+//! The only place that maps paths and the names of locks to keys.
 
+mod locks;
 mod native;
 mod prefix;
 

@@ -12,8 +12,10 @@ pub(crate) const FORMAT: &str = "1";
 /// | `<prefix>/format` | [`FORMAT`] |
 /// | `<prefix>/data/<path>` | a file's bytes, as they are |
 /// | `<prefix>/meta/<path>` | its metadata record |
+/// | `<prefix>/lock/<escaped name>/<session>-<number>` | a place in the queue of a lock |
+/// | `<prefix>/session/<session>` | the record of a session |
 ///
-/// Different first components keep file names from ever meeting metadata. A path has no empty components, so
+/// Different first components keep file names from ever meeting metadata or locks. A path has no empty components, so
 /// `<path>/` is the beginning of exactly the keys below it.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {

@@ -1,7 +1,7 @@
 use std::num::NonZeroU32;
 
 use crate::error::{Error, ErrorKind};
-use crate::kv::{Compare, Get, GetReply, Projection};
+use crate::kv::{Compare, Get, GetReply, Key, KeyRange, Projection, Revision};
 use crate::layout::Layout;
 use crate::metadata::Version;
 use crate::path::FilePath;
@@ -11,7 +11,7 @@ pub(super) const ONE: NonZeroU32 = NonZeroU32::MIN;
 /// Something that must hold of the tree for a write: a compare of its transaction, and a read for the other branch
 /// that tells what stood in the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Check {
+pub(crate) enum Check {
     /// The path is no file, so that files may lie below it.
     NotAFile(FilePath),
     /// Nothing lies below the path, so that it may be a file.
@@ -20,6 +20,13 @@ pub(super) enum Check {
     Absent(FilePath),
     /// The file is the one that was last seen.
     Version(FilePath, Version),
+    /// The lock with this place in its queue is held: the place is there. It can be there only as long as its session
+    /// is, and no place that was in front is ever overtaken.
+    Held(Key),
+    /// The session with this key is in this epoch.
+    Epoch(Key, Revision),
+    /// Nobody holds the lock of this queue, or waits for it.
+    Free(KeyRange),
 }
 
 impl Check {
@@ -33,6 +40,9 @@ impl Check {
             Self::NotAFile(path) | Self::Absent(path) => Compare::Absent(layout.meta(path)),
             Self::NotADirectory(path) => Compare::RangeEmpty(layout.meta_below(path)),
             Self::Version(path, version) => Compare::ModRevision(layout.meta(path), version.revision()),
+            Self::Held(place) => Compare::Present(place.clone()),
+            Self::Epoch(session, epoch) => Compare::ModRevision(session.clone(), *epoch),
+            Self::Free(queue) => Compare::RangeEmpty(queue.clone()),
         }
     }
 
@@ -40,6 +50,8 @@ impl Check {
         let get = match self {
             Self::NotAFile(path) | Self::Absent(path) | Self::Version(path, _) => Get::key(layout.meta(path)),
             Self::NotADirectory(path) => Get::range(layout.meta_below(path)).with_limit(ONE),
+            Self::Held(key) | Self::Epoch(key, _) => Get::key(key.clone()),
+            Self::Free(queue) => Get::range(queue.clone()).with_limit(ONE),
         };
         get.with_projection(Projection::KeysOnly)
     }
@@ -56,9 +68,13 @@ impl Check {
                 let detail = format!("it is of version {}, not {version}", entry.mod_revision);
                 Some(Error::new(ErrorKind::Conflict).with_path(path).with_detail(detail))
             }
-            (Self::NotAFile(_) | Self::NotADirectory(_) | Self::Absent(_), None) | (Self::Version(..), _) => {
-                None
+            (Self::Held(_) | Self::Epoch(..), None) => Some(Error::new(ErrorKind::LockLost)),
+            (Self::Epoch(_, epoch), Some(entry)) if entry.mod_revision != *epoch => {
+                Some(Error::new(ErrorKind::Conflict))
             }
+            (Self::Free(_), Some(_)) => Some(Error::new(ErrorKind::Conflict)),
+            (Self::NotAFile(_) | Self::NotADirectory(_) | Self::Absent(_) | Self::Free(_), None)
+            | (Self::Version(..) | Self::Held(_) | Self::Epoch(..), Some(_)) => None,
         }
     }
 }

@@ -15,12 +15,14 @@ impl<B: KvBackend> Storage<B> {
     ///
     /// `InvalidPath` also for the root, which only [`delete_all`](Self::delete_all) empties.
     pub async fn delete(&self, path: &str) -> Result<u64> {
-        let deleted = async {
-            let file = file_path(path)?;
-            let (meta, data) = (self.layout().meta(&file), self.layout().data(&file));
-            self.delete_counting([Op::Delete(meta)], [Op::Delete(data)], &file).await
-        };
-        deleted.await.in_context("delete", path)
+        self.delete_under(None, path).await.in_context("delete", path)
+    }
+
+    /// Deletes a file or directory if what is given holds as well.
+    pub(crate) async fn delete_under(&self, fence: Option<Check>, path: &str) -> Result<u64> {
+        let file = file_path(path)?;
+        let (meta, data) = (self.layout().meta(&file), self.layout().data(&file));
+        self.delete_counting(fence, [Op::Delete(meta)], [Op::Delete(data)], &file).await
     }
 
     /// Deletes a file and never a directory; answers whether there was one (1) or nothing (0). One round trip.
@@ -45,20 +47,22 @@ impl<B: KvBackend> Storage<B> {
     ///
     /// Those of every operation.
     pub async fn delete_all(&self) -> Result<u64> {
-        let deleted = self.delete_counting([], [], &FilePath::root()).await;
+        let deleted = self.delete_counting(None, [], [], &FilePath::root()).await;
         deleted.map_err(|error| error.with_operation("delete_all"))
     }
 
     /// Deletes everything below a path, and beside it what is given; counts the metadata records.
     async fn delete_counting<const N: usize>(
         &self,
+        fence: Option<Check>,
         meta: [Op; N],
         data: [Op; N],
         below: &FilePath,
     ) -> Result<u64> {
         let meta = meta.into_iter().chain([Op::DeleteRange(self.layout().meta_below(below))]);
         let data = data.into_iter().chain([Op::DeleteRange(self.layout().data_below(below))]);
-        let write = Write { ops: meta.chain(data).collect(), ..Write::default() };
+        let (checks, ops) = (Vec::from_iter(fence), meta.chain(data).collect());
+        let write = Write { checks, ops, otherwise: Vec::new() };
         let (_, replies) = self.write_or_refuse(write).await?;
         Ok(replies.iter().take(N + 1).map(|reply| deleted_count(Some(reply))).sum())
     }

@@ -29,14 +29,19 @@ impl<B: KvBackend> Storage<B> {
         C: Into<Bytes>,
     {
         let files = collect(files).map_err(|error| error.with_operation("store_many"))?;
-        self.store_group(files).await.map_err(|error| error.with_operation("store_many"))
+        self.store_group(None, files).await.map_err(|error| error.with_operation("store_many"))
     }
 
-    async fn store_group(&self, files: Vec<NewFile>) -> Result<Vec<Metadata>> {
+    /// Stores a group if what is given holds as well.
+    pub(crate) async fn store_group(
+        &self,
+        fence: Option<Check>,
+        files: Vec<NewFile>,
+    ) -> Result<Vec<Metadata>> {
         if files.is_empty() {
             return Ok(Vec::new());
         }
-        let mut checks: Vec<Check> = Vec::new();
+        let mut checks = Vec::from_iter(fence);
         for check in files.iter().flat_map(|file| Check::file_may_be_at(&file.path)) {
             // Files of one directory share their ancestors; a transaction has no room to ask twice.
             if !checks.contains(&check) {
@@ -50,7 +55,7 @@ impl<B: KvBackend> Storage<B> {
 }
 
 /// The files of a group, which must be able to exist side by side.
-fn collect<P, C>(files: impl IntoIterator<Item = (P, C)>) -> Result<Vec<NewFile>>
+pub(crate) fn collect<P, C>(files: impl IntoIterator<Item = (P, C)>) -> Result<Vec<NewFile>>
 where
     P: AsRef<str>,
     C: Into<Bytes>,

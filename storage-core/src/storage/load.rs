@@ -129,7 +129,7 @@ fn content_alone() -> Error {
     Error::new(ErrorKind::Corrupt).with_detail("there is content without metadata")
 }
 
-pub(super) fn unexpected_reply() -> Error {
+pub(crate) fn unexpected_reply() -> Error {
     Error::new(ErrorKind::Internal).with_detail("the store answered other than it was asked")
 }
 

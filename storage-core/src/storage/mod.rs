@@ -15,19 +15,28 @@ mod write;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use self::format::FormatKey;
+use crate::background::Background;
 use crate::config::StorageOptions;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kv::KvBackend;
 use crate::layout::{KeyPrefix, Layout};
+use crate::lock::LocalQueues;
 use crate::path::FilePath;
+use crate::session::{BackendHandle, Sessions};
+use crate::watch::Hubs;
 
+pub(crate) use check::Check;
+pub(crate) use group::collect;
 pub use list::{ListItem, ListStream};
 pub use list_options::{Filter, ListOptions};
+pub(crate) use load::unexpected_reply;
 pub use store::LoadOrStore;
+pub(crate) use write::{Write, Written};
 
-/// A file tree on a transactional key-value store.
+/// A file tree on a transactional key-value store, and the locks of those who share it.
 ///
 /// Cloning it is cheap and gives another handle of the same tree. All methods may be called at the same time, from
 /// this process and from others.
@@ -47,9 +56,21 @@ pub struct Storage<B> {
 }
 
 struct Shared<B> {
-    backend: B,
+    backend: Arc<B>,
     layout: Layout,
     format: FormatKey,
+    client: Client,
+}
+
+/// What a storage keeps beside the tree: its session, its locks, its watches, and the tasks behind them. The tasks know
+/// the backend, and not the storage, which ends them when it is dropped.
+pub(crate) struct Client {
+    pub(crate) backend: BackendHandle,
+    pub(crate) lock_timeout: Duration,
+    pub(crate) sessions: Sessions,
+    pub(crate) locks: Arc<LocalQueues>,
+    pub(crate) watches: Hubs,
+    pub(crate) background: Background,
 }
 
 impl<B: KvBackend> Storage<B> {
@@ -57,12 +78,27 @@ impl<B: KvBackend> Storage<B> {
     ///
     /// # Errors
     ///
-    /// `Unsupported` when the tree is of another format than this library knows.
+    /// `Unsupported` when the tree is of another format than this library knows; `InvalidConfig` when an option is out
+    /// of its bounds.
     pub async fn open(backend: B, options: StorageOptions) -> Result<Self> {
-        let shared = Shared { backend, layout: Layout::new(options.prefix), format: FormatKey::default() };
-        let storage = Self { shared: Arc::new(shared) };
-        storage.read_format().await.map_err(|error| error.with_operation("open"))?;
-        Ok(storage)
+        let opened = async {
+            options.check()?;
+            let backend = Arc::new(backend);
+            let client = Client {
+                backend: BackendHandle(Arc::clone(&backend) as Arc<dyn KvBackend>),
+                lock_timeout: options.lock_timeout,
+                sessions: Sessions::default(),
+                locks: Arc::default(),
+                watches: Hubs::default(),
+                background: Background::new(),
+            };
+            let layout = Layout::new(options.prefix);
+            let shared = Shared { backend, layout, format: FormatKey::default(), client };
+            let storage = Self { shared: Arc::new(shared) };
+            storage.read_format().await?;
+            Ok(storage)
+        };
+        opened.await.map_err(|error: Error| error.with_operation("open"))
     }
 
     /// The store below.
@@ -75,8 +111,12 @@ impl<B: KvBackend> Storage<B> {
         self.shared.layout.prefix()
     }
 
-    fn layout(&self) -> &Layout {
+    pub(crate) fn layout(&self) -> &Layout {
         &self.shared.layout
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.shared.client
     }
 }
 
@@ -102,7 +142,7 @@ fn file_path(path: &str) -> Result<FilePath> {
 }
 
 /// Adds to an error which operation on which path it belongs to, unless it names a path already.
-trait InContext<T> {
+pub(crate) trait InContext<T> {
     fn in_context(self, operation: &'static str, path: &str) -> Result<T>;
 }
 

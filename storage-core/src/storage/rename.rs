@@ -15,27 +15,29 @@ impl<B: KvBackend> Storage<B> {
     /// `NotFound` and `IsADirectory` for `from`, and those of [`load`](Self::load); `AlreadyExists`, `IsADirectory` and
     /// `NotADirectory` for `to`, and those of [`store`](Self::store). A directory is never moved.
     pub async fn rename(&self, from: &str, to: &str) -> Result<Metadata> {
-        let renamed = async {
-            let (source, target) = (file_path(from)?, file_path(to)?);
-            loop {
-                let file = self.load_parsed(from).await?;
-                if source == target {
-                    return Err(Error::new(ErrorKind::AlreadyExists).with_path(to));
-                }
-                let unchanged = Check::Version(source.clone(), file.metadata.version);
-                let new = NewFile::moved(&file, target.clone());
-                let mut ops = new.puts(self.layout()).to_vec();
-                ops.push(Op::Delete(self.layout().data(&source)));
-                ops.push(Op::Delete(self.layout().meta(&source)));
-                let checks = [unchanged, Check::Absent(target.clone())].into_iter();
-                let checks = checks.chain(Check::file_may_be_at(&target)).collect();
-                match self.write(Write { checks, ops, otherwise: Vec::new() }).await? {
-                    Written::Done(revision, _) => return Ok(new.stored_at(revision).metadata),
-                    Written::Refused(error, _) if error.kind() == ErrorKind::Conflict => {}
-                    Written::Refused(error, _) => return Err(error),
-                }
+        self.rename_under(None, from, to).await.in_context("rename", from)
+    }
+
+    /// Moves a file if what is given holds as well.
+    pub(crate) async fn rename_under(&self, fence: Option<Check>, from: &str, to: &str) -> Result<Metadata> {
+        let (source, target) = (file_path(from)?, file_path(to)?);
+        loop {
+            let file = self.load_parsed(from).await?;
+            if source == target {
+                return Err(Error::new(ErrorKind::AlreadyExists).with_path(to));
             }
-        };
-        renamed.await.in_context("rename", from)
+            let unchanged = Check::Version(source.clone(), file.metadata.version);
+            let new = NewFile::moved(&file, target.clone());
+            let mut ops = new.puts(self.layout()).to_vec();
+            ops.push(Op::Delete(self.layout().data(&source)));
+            ops.push(Op::Delete(self.layout().meta(&source)));
+            let checks = fence.iter().cloned().chain([unchanged, Check::Absent(target.clone())]);
+            let checks = checks.chain(Check::file_may_be_at(&target)).collect();
+            match self.write(Write { checks, ops, otherwise: Vec::new() }).await? {
+                Written::Done(revision, _) => return Ok(new.stored_at(revision).metadata),
+                Written::Refused(error, _) if error.kind() == ErrorKind::Conflict => {}
+                Written::Refused(error, _) => return Err(error),
+            }
+        }
     }
 }

@@ -36,11 +36,18 @@ impl<B: KvBackend> Storage<B> {
     /// `IsADirectory` when files lie below the path, `NotADirectory` when a file lies above it (the error names it),
     /// `InvalidPath` also for the root. `TooLarge` names the limit; nothing is sent then.
     pub async fn store(&self, path: &str, content: impl Into<Bytes> + Send) -> Result<Metadata> {
-        let stored = async {
-            let file = NewFile::now(file_path(path)?, content.into());
-            self.store_new(file, |path| Check::file_may_be_at(path).collect()).await
-        };
-        stored.await.in_context("store", path)
+        self.store_under(None, path, content.into()).await.in_context("store", path)
+    }
+
+    /// Stores a file if what is given holds as well.
+    pub(crate) async fn store_under(
+        &self,
+        fence: Option<Check>,
+        path: &str,
+        content: Bytes,
+    ) -> Result<Metadata> {
+        let file = NewFile::now(file_path(path)?, content);
+        self.store_new(file, |path| fence.into_iter().chain(Check::file_may_be_at(path)).collect()).await
     }
 
     /// Stores a file that does not exist yet. One round trip.
@@ -108,7 +115,11 @@ impl<B: KvBackend> Storage<B> {
         both.await.in_context("load_or_store", path)
     }
 
-    async fn store_new(&self, file: NewFile, checks: impl Fn(&FilePath) -> Vec<Check>) -> Result<Metadata> {
+    async fn store_new(
+        &self,
+        file: NewFile,
+        checks: impl FnOnce(&FilePath) -> Vec<Check>,
+    ) -> Result<Metadata> {
         let write =
             Write { checks: checks(&file.path), ops: file.puts(self.layout()).into(), otherwise: Vec::new() };
         let (revision, _) = self.write_or_refuse(write).await?;
@@ -122,7 +133,7 @@ fn must_be_new(path: &FilePath) -> Vec<Check> {
 
 /// A file about to be written.
 #[derive(Debug)]
-pub(super) struct NewFile {
+pub(crate) struct NewFile {
     pub(super) path: FilePath,
     content: Bytes,
     record: Record,

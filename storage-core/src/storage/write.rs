@@ -6,18 +6,18 @@ use crate::kv::{Get, GetReply, KvBackend, Op, OpReply, Revision, Txn, TxnOutcome
 
 /// A write transaction in the words of the tree.
 #[derive(Debug, Default)]
-pub(super) struct Write {
+pub(crate) struct Write {
     /// What must hold.
-    pub(super) checks: Vec<Check>,
+    pub(crate) checks: Vec<Check>,
     /// What is done if it holds.
-    pub(super) ops: Vec<Op>,
+    pub(crate) ops: Vec<Op>,
     /// What is read if it does not, beside what tells which check failed.
-    pub(super) otherwise: Vec<Get>,
+    pub(crate) otherwise: Vec<Get>,
 }
 
 /// How a write transaction ended.
 #[derive(Debug)]
-pub(super) enum Written {
+pub(crate) enum Written {
     /// Everything was done, at this revision.
     Done(Revision, Vec<OpReply>),
     /// A check did not hold: its error, and what was read instead.
@@ -27,7 +27,7 @@ pub(super) enum Written {
 impl<B: KvBackend> Storage<B> {
     /// Runs a write under the guard of the tree's format: again if the format key turns out to be another one than
     /// this handle knew.
-    pub(super) async fn write(&self, write: Write) -> Result<Written> {
+    pub(crate) async fn write(&self, write: Write) -> Result<Written> {
         let puts = write.ops.iter().any(|op| matches!(op, Op::Put { .. }));
         loop {
             let mut txn = self.transaction(&write);
@@ -56,7 +56,7 @@ impl<B: KvBackend> Storage<B> {
     }
 
     /// As [`write`](Self::write), for writes that have nothing else to do when they are refused.
-    pub(super) async fn write_or_refuse(&self, write: Write) -> Result<(Revision, Vec<OpReply>)> {
+    pub(crate) async fn write_or_refuse(&self, write: Write) -> Result<(Revision, Vec<OpReply>)> {
         match self.write(write).await? {
             Written::Done(revision, replies) => Ok((revision, replies)),
             Written::Refused(error, _) => Err(error),

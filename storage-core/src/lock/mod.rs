@@ -1,0 +1,18 @@
+//! Locks: a queue per name in the store, whose places are bound to the leases of sessions.
+
+mod acquire;
+mod guard;
+mod hold;
+mod local;
+mod name;
+mod operator;
+mod options;
+mod queue;
+mod state;
+
+pub use guard::LockGuard;
+pub(crate) use local::LocalQueues;
+pub(crate) use name::LockName;
+pub use operator::LockEntry;
+pub use options::LockOptions;
+pub use state::{FencingToken, LockState};

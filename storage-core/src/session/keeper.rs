@@ -1,0 +1,138 @@
+//! What keeps a session: the task that renews its lease and looks after its keys.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use tokio_util::sync::CancellationToken;
+
+use super::{Session, lock};
+use crate::clock::Moment;
+use crate::kv::{BackendError, BackendErrorKind, Event, KeyRange, KvBackendExt, RangeRequest, WatchBatch};
+use crate::retry::Backoff;
+
+/// Keeps a session until it is lost or the word is given; then ends its lease.
+///
+/// # Errors
+///
+/// When the lease could not be ended: it ends by itself.
+pub(super) async fn keep(session: Arc<Session>, closing: CancellationToken) -> Result<(), BackendError> {
+    /// How long ending the lease may take: who closes a storage does not wait for a store that is not there.
+    const REVOKE_LIMIT: Duration = Duration::from_secs(5);
+    // Also when the runtime shuts down, and nobody renews it any more.
+    let lost = session.lost.clone().drop_guard();
+    tokio::select! {
+        () = closing.cancelled() => {}
+        () = session.lost.cancelled() => {}
+        () = session.renew_until_lost() => {}
+        () = session.until_over() => {}
+        () = session.watch_own_key() => {}
+    }
+    drop(lost);
+    // Not dropped half-way: what waits for the locks of this session need not wait for the end of the lease.
+    match tokio::time::timeout(REVOKE_LIMIT, session.backend.0.revoke(session.lease)).await {
+        Ok(Err(error)) if error.kind() == BackendErrorKind::LeaseNotFound => Ok(()),
+        Ok(result) => result,
+        Err(_) => {
+            Err(BackendError::new(BackendErrorKind::Timeout, format!("revoke, after {REVOKE_LIMIT:?}")))
+        }
+    }
+}
+
+impl Session {
+    /// Renews the lease once, now.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store; the session is lost with `LeaseNotFound`, and suspect with any other.
+    pub(crate) async fn renew(&self) -> Result<(), BackendError> {
+        let attempt = lock(&self.life).attempt();
+        let sent = Moment::now();
+        let answer = tokio::time::timeout(attempt, self.backend.0.keep_alive(self.lease)).await;
+        let late =
+            |_| Err(BackendError::new(BackendErrorKind::Timeout, format!("renewal, after {attempt:?}")));
+        match answer.unwrap_or_else(late) {
+            Ok(ttl) => {
+                lock(&self.life).renew(sent, ttl);
+                Ok(())
+            }
+            Err(error) => {
+                if error.kind() == BackendErrorKind::LeaseNotFound {
+                    self.lost.cancel();
+                }
+                lock(&self.life).suspect = true;
+                Err(error)
+            }
+        }
+    }
+
+    async fn renew_until_lost(&self) {
+        loop {
+            let life = *lock(&self.life);
+            life.is_due().await;
+            let mut backoff = Backoff::new();
+            while self.renew().await.is_err() {
+                backoff.pause().await;
+            }
+            // The net under the watch of the own key.
+            self.look_after_locks().await;
+        }
+    }
+
+    /// Waits until the lease may have ended although it was renewed again and again.
+    async fn until_over(&self) {
+        loop {
+            let life = *lock(&self.life);
+            life.is_over().await;
+            if lock(&self.life).left().is_zero() {
+                return;
+            }
+        }
+    }
+
+    /// Waits until the own key is gone: its lease has ended, or somebody ended it. When the key is put, somebody may
+    /// have broken a lock.
+    async fn watch_own_key(&self) {
+        let mut seen = self.epoch();
+        let mut backoff = Backoff::new();
+        loop {
+            if let Ok(mut changes) = self.backend.0.watch(KeyRange::single(self.key.clone()), seen).await {
+                while let Some(Ok(batch)) = changes.next().await {
+                    if deletes(&batch) {
+                        return;
+                    }
+                    if !batch.events.is_empty() {
+                        self.look_after_locks().await;
+                    }
+                    seen = batch.revision;
+                    backoff = Backoff::new();
+                }
+            }
+            backoff.pause().await;
+            // What the watch has missed, if it cannot go on where it was.
+            let own_key = RangeRequest::new(KeyRange::single(self.key.clone()));
+            let Ok(page) = self.backend.0.range(own_key).await else { continue };
+            match page.entries.first() {
+                None => return,
+                Some(entry) if entry.mod_revision > seen => self.look_after_locks().await,
+                Some(_) => {}
+            }
+            seen = page.revision;
+        }
+    }
+
+    /// Tells the guards of locks whose keys are gone.
+    async fn look_after_locks(&self) {
+        let held: Vec<_> =
+            lock(&self.held).iter().map(|(place, lost)| (place.clone(), lost.clone())).collect();
+        for (place, lost) in held {
+            if let Ok(None) = self.backend.0.get(place).await {
+                lost.cancel();
+            }
+        }
+    }
+}
+
+fn deletes(batch: &WatchBatch) -> bool {
+    batch.events.iter().any(|event| matches!(event, Event::Delete { .. }))
+}

@@ -1,0 +1,133 @@
+use std::collections::HashMap;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::Session;
+use super::keeper::keep;
+use super::life::Life;
+use crate::clock::{self, Moment};
+use crate::error::{Error, ErrorKind, Result};
+use crate::identity::Identity;
+use crate::kv::{BackendError, KvBackend, Op};
+use crate::lock::LockState;
+use crate::random;
+use crate::storage::{Storage, Write};
+
+/// The session that a storage uses, if it has one.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions {
+    current: Mutex<Option<Current>>,
+    /// Held by who begins a session, so that there is only one.
+    beginning: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug)]
+struct Current {
+    session: Arc<Session>,
+    keeper: JoinHandle<Result<(), BackendError>>,
+}
+
+impl Sessions {
+    fn alive(&self) -> Option<Arc<Session>> {
+        let current = super::lock(&self.current);
+        let session = &current.as_ref()?.session;
+        (session.state() != LockState::Lost).then(|| Arc::clone(session))
+    }
+}
+
+impl<B: KvBackend> Storage<B> {
+    /// The session: the one there is, or a new one if there is none or it was lost.
+    pub(crate) async fn session(&self) -> Result<Arc<Session>> {
+        self.check_open()?;
+        if let Some(session) = self.client().sessions.alive() {
+            return Ok(session);
+        }
+        // In a task of its own: a caller that is dropped must not leave a lease that nobody knows of.
+        let storage = self.clone();
+        let beginning = self.client().background.tasks.spawn(async move { storage.begin_session().await });
+        let stopped = |_| Error::new(ErrorKind::Closed).with_detail("the runtime shuts down");
+        beginning.await.map_err(stopped)?
+    }
+
+    async fn begin_session(&self) -> Result<Arc<Session>> {
+        let client = self.client();
+        let _alone = client.sessions.beginning.lock().await;
+        if let Some(session) = client.sessions.alive() {
+            return Ok(session);
+        }
+        let session = Arc::new(self.new_session().await?);
+        let closing = client.background.closing().clone();
+        let keeper = client.background.tasks.spawn(keep(Arc::clone(&session), closing));
+        *super::lock(&client.sessions.current) = Some(Current { session: Arc::clone(&session), keeper });
+        Ok(session)
+    }
+
+    async fn new_session(&self) -> Result<Session> {
+        let client = self.client();
+        let sent = Moment::now();
+        let lease = client.backend.0.grant(client.lock_timeout).await.map_err(Error::of_write)?;
+        let id = hex::encode(&random::id()[..8]);
+        let key = self.layout().session(&id);
+        let record = Identity::own(None, clock::wall_clock()).encode();
+        let put = Op::Put { key: key.clone(), value: record.clone(), lease: Some(lease.id) };
+        let written = self.write_or_refuse(Write { ops: vec![put], ..Write::default() }).await;
+        let (epoch, _) = match written {
+            Ok(written) => written,
+            Err(error) => {
+                // If that fails too the lease ends by itself.
+                let _ = client.backend.0.revoke(lease.id).await;
+                return Err(error);
+            }
+        };
+        Ok(Session {
+            backend: client.backend.clone(),
+            id,
+            lease: lease.id,
+            key,
+            record,
+            epoch: AtomicU64::new(epoch.0),
+            places: AtomicU64::new(0),
+            life: Mutex::new(Life::new(sent, lease.ttl)),
+            lost: CancellationToken::new(),
+            held: Mutex::new(HashMap::new()),
+            runtime: Handle::current(),
+            tasks: client.background.tasks.clone(),
+        })
+    }
+
+    /// Refuses what needs a session or a watch once the storage was closed.
+    pub(crate) fn check_open(&self) -> Result<()> {
+        if self.client().background.closing().is_cancelled() {
+            return Err(Error::new(ErrorKind::Closed));
+        }
+        Ok(())
+    }
+
+    /// Ends what this storage does in the background, for all its clones: its session, and with it every lock that it
+    /// holds or waits for; and its watches. Locks that are free now can be taken by others at once. Files can still be
+    /// read and written; locking and watching fail with `Closed` from now on.
+    ///
+    /// A program that ends without it keeps nobody waiting longer than
+    /// [`lock_timeout`](crate::StorageOptions::lock_timeout). Dropping the last handle does the same in the background,
+    /// if the runtime goes on.
+    ///
+    /// Closing again does nothing. Dropping the future is safe: what has begun goes on in the background.
+    ///
+    /// # Errors
+    ///
+    /// Those of every operation, when the store did not answer within five seconds or refused: everything on this side
+    /// is closed then, and the locks become free at the end of their lease.
+    pub async fn close(&self) -> Result<()> {
+        let client = self.client();
+        client.background.close().await;
+        let keeper = super::lock(&client.sessions.current).take().map(|current| current.keeper);
+        let Some(keeper) = keeper else { return Ok(()) };
+        // Without an answer its runtime was shut down under it: then there was nobody to end the lease.
+        let ended = keeper.await.unwrap_or_else(|_| Ok(()));
+        ended.map_err(|error| Error::of_read(error).with_operation("close"))
+    }
+}
