@@ -46,5 +46,9 @@ pub fn cases() -> impl Iterator<Item = (String, &'static [&'static str])> {
 
 /// All cases, subject by subject.
 pub(crate) fn subjects() -> impl Iterator<Item = &'static Case> {
-    crate::kv::SUBJECTS.iter().chain(crate::files::SUBJECTS).copied().flatten()
+    [crate::kv::SUBJECTS, crate::files::SUBJECTS, crate::locks::SUBJECTS, crate::watching::SUBJECTS]
+        .into_iter()
+        .flatten()
+        .copied()
+        .flatten()
 }

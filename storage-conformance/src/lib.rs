@@ -11,7 +11,9 @@ mod fakes;
 mod files;
 mod harness;
 mod kv;
+mod locks;
 mod runner;
+mod watching;
 
 pub use case::cases;
 pub use harness::{Harness, TestStore, Time};

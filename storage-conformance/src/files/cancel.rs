@@ -10,7 +10,7 @@ use crate::{Case, Context, case};
 pub(crate) const CASES: &[Case] = &[case!(["FS-CANCEL-1"], a_dropped_write_is_whole_or_nothing)];
 
 /// Polls a future so many times, then drops it.
-async fn poll_and_drop<F: Future>(future: F, polls: usize) {
+pub(crate) async fn poll_and_drop<F: Future>(future: F, polls: usize) {
     let mut future = pin!(future);
     for _ in 0..polls {
         if future.as_mut().poll(&mut TaskContext::from_waker(Waker::noop())).is_ready() {

@@ -2,7 +2,7 @@
 
 use crate::Case;
 
-mod cancel;
+pub(crate) mod cancel;
 mod conditions;
 mod cost;
 mod damage;
@@ -16,7 +16,7 @@ mod list_pages;
 mod paths;
 mod rename;
 mod stat;
-mod support;
+pub(crate) mod support;
 
 /// The case tables, in the order of the contract.
 pub(crate) const SUBJECTS: &[&[Case]] = &[

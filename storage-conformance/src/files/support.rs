@@ -9,59 +9,59 @@ use storage_core::{DirEntry, Error, ErrorKind, KeyPrefix, ListOptions, Storage, 
 
 use crate::Context;
 
-pub(super) type Tree = Storage<Arc<dyn KvBackend>>;
+pub(crate) type Tree = Storage<Arc<dyn KvBackend>>;
 
 /// The prefix of the case's tree, without a slash at its end.
-pub(super) fn tree_prefix(context: &Context) -> String {
+pub(crate) fn tree_prefix(context: &Context) -> String {
     String::from_utf8(context.key("tree").into_bytes().to_vec()).unwrap()
 }
 
-pub(super) fn options(context: &Context) -> StorageOptions {
+pub(crate) fn options(context: &Context) -> StorageOptions {
     StorageOptions::new().with_prefix(KeyPrefix::parse(&tree_prefix(context)).unwrap())
 }
 
 /// The case's tree, through a client of its own.
-pub(super) async fn open(context: &Context) -> Tree {
+pub(crate) async fn open(context: &Context) -> Tree {
     Storage::open(context.client().await, options(context)).await.unwrap()
 }
 
 /// The case's tree with these files, each with its own path as content.
-pub(super) async fn open_with(context: &Context, files: &[&str]) -> Tree {
+pub(crate) async fn open_with(context: &Context, files: &[&str]) -> Tree {
     let tree = open(context).await;
     store_all(&tree, files).await;
     tree
 }
 
-pub(super) async fn store_all<B: KvBackend>(tree: &Storage<B>, files: &[&str]) {
+pub(crate) async fn store_all<B: KvBackend>(tree: &Storage<B>, files: &[&str]) {
     for path in files {
         tree.store(path, path.as_bytes().to_vec()).await.unwrap();
     }
 }
 
 /// A key of the tree, as `docs/format.md` lays it out.
-pub(super) fn raw_key(context: &Context, rest: &str) -> Key {
+pub(crate) fn raw_key(context: &Context, rest: &str) -> Key {
     Key::new(format!("{}/{rest}", tree_prefix(context)))
 }
 
 /// What the store holds under a key of the tree.
-pub(super) async fn raw_get(context: &Context, rest: &str) -> Option<Bytes> {
+pub(crate) async fn raw_get(context: &Context, rest: &str) -> Option<Bytes> {
     let client = context.client().await;
     client.get(raw_key(context, rest)).await.unwrap().map(|entry| entry.value)
 }
 
 /// Writes past the tree, as damage or a foreign program would.
-pub(super) async fn raw_put(context: &Context, rest: &str, value: impl Into<Bytes>) {
+pub(crate) async fn raw_put(context: &Context, rest: &str, value: impl Into<Bytes>) {
     let client = context.client().await;
     client.put(raw_key(context, rest), value.into()).await.unwrap();
 }
 
-pub(super) async fn raw_delete(context: &Context, rest: &str) {
+pub(crate) async fn raw_delete(context: &Context, rest: &str) {
     let client = context.client().await;
     client.txn(Txn::new().then(Op::Delete(raw_key(context, rest)))).await.unwrap();
 }
 
 /// A refusal of this kind that is about this path.
-pub(super) fn refused<T: Debug>(result: Result<T, Error>, kind: ErrorKind, path: &str) -> Error {
+pub(crate) fn refused<T: Debug>(result: Result<T, Error>, kind: ErrorKind, path: &str) -> Error {
     let error = result.expect_err("should be refused");
     assert_eq!(error.kind(), kind, "{error:?}");
     assert_eq!(error.path(), Some(path), "{error:?}");
@@ -69,12 +69,12 @@ pub(super) fn refused<T: Debug>(result: Result<T, Error>, kind: ErrorKind, path:
     error
 }
 
-pub(super) fn paths(entries: &[DirEntry]) -> Vec<&str> {
+pub(crate) fn paths(entries: &[DirEntry]) -> Vec<&str> {
     entries.iter().map(|entry| entry.path.as_str()).collect()
 }
 
 /// Every file and directory of a tree.
-pub(super) async fn everything<B: KvBackend>(tree: &Storage<B>) -> Vec<String> {
+pub(crate) async fn everything<B: KvBackend>(tree: &Storage<B>) -> Vec<String> {
     let entries = tree.list("", ListOptions::descendants()).await.unwrap();
     entries.iter().map(|entry| entry.path.to_string()).collect()
 }

@@ -41,6 +41,7 @@ async fn a_refusal_is_definite_and_says_why_in_one_line(context: Context) {
         refused(client.txn(twice).await, BackendErrorKind::InvalidRequest),
         refused(client.txn(unleased).await, BackendErrorKind::LeaseNotFound),
         refused(client.keep_alive(no_lease).await, BackendErrorKind::LeaseNotFound),
+        refused(client.time_to_live(no_lease).await, BackendErrorKind::LeaseNotFound),
         refused(client.range(at(first)).await, BackendErrorKind::Compacted),
         refused(client.range(at(Revision(last.0 + 1000))).await, BackendErrorKind::FutureRevision),
     ];
@@ -113,6 +114,7 @@ async fn a_client_works_on_after_any_dropped_call(context: Context) {
         let _ = client.range(RangeRequest::new(context.all())).now_or_never();
         let _ = client.grant(Duration::from_secs(600)).now_or_never();
         let _ = client.keep_alive(lease).now_or_never();
+        let _ = client.time_to_live(lease).now_or_never();
         let _ = client.watch(context.all(), revision).now_or_never();
         drop(client.txn(ops([put(key.clone(), "never polled")])));
         assert_eq!(client.get(key.clone()).await.unwrap().unwrap().value, value);
@@ -128,6 +130,7 @@ async fn a_wrapped_backend_is_a_backend(context: Context) {
     let lease = wrapped.grant(Duration::from_secs(600)).await.unwrap();
     matched(&wrapped, ops([put_leased(key.clone(), "v", lease.id)])).await;
     assert!(wrapped.keep_alive(lease.id).await.unwrap() >= lease.ttl);
+    assert!(wrapped.time_to_live(lease.id).await.unwrap() <= lease.ttl);
     assert_eq!(state(&wrapped, context.all()).await, state(&inner, context.all()).await);
     wrapped.revoke(lease.id).await.unwrap();
     assert_eq!(wrapped.get(key).await.unwrap(), None);

@@ -31,6 +31,10 @@ pub(crate) const CASES: &[Case] = &[
     case!(["KV-LEASE-8"], revoking_deletes_the_keys_at_once_and_together),
     case!(["KV-LEASE-9"], a_deleted_key_is_detached),
     case!(["KV-LEASE-10"], leases_alone_change_nothing),
+    case!(["KV-LEASE-11"], the_time_left_begins_with_the_ttl),
+    case!(["KV-LEASE-11"], the_time_left_falls_although_it_is_asked_for),
+    case!(["KV-LEASE-11", "KV-LEASE-3", "KV-LEASE-4"], a_lease_that_is_only_asked_about_ends),
+    case!(["KV-LEASE-11", "KV-LEASE-5"], keep_alive_raises_the_time_left),
 ];
 
 async fn a_lease_runs_at_least_as_long_as_asked_for(context: Context) {
@@ -199,13 +203,81 @@ async fn leases_alone_change_nothing(context: Context) {
     matched(&client, ops([put_leased(context.key("k"), "v", lease)])).await;
     let before = state(&client, context.all()).await;
     client.keep_alive(lease).await.unwrap();
+    client.time_to_live(lease).await.unwrap();
     let unused = long(&client).await.id;
     client.keep_alive(unused).await.unwrap();
+    client.time_to_live(unused).await.unwrap();
     client.revoke(unused).await.unwrap();
     assert_eq!(state(&client, context.all()).await, before);
     assert_eq!(newest(&client, &context).await, before.revision);
     client.revoke(lease).await.unwrap();
     assert_eq!(state(&client, context.all()).await.entries, []);
+}
+
+async fn the_time_left_begins_with_the_ttl(context: Context) {
+    let (one, other) = (context.client().await, context.client().await);
+    let sent = Instant::now();
+    let lease = long(&one).await;
+    for client in [one, other] {
+        let left = client.time_to_live(lease.id).await.unwrap();
+        assert!(left > Duration::ZERO && left <= lease.ttl, "{left:?} of {lease:?}");
+        assert!(left + ROUNDING + sent.elapsed() > lease.ttl, "{left:?} of {lease:?}");
+    }
+}
+
+async fn the_time_left_falls_although_it_is_asked_for(context: Context) {
+    let client = context.client().await;
+    let lease = renewable(&client).await;
+    let granted = Instant::now();
+    until_half_over(&context, &client, lease, granted).await;
+    client.revoke(lease.id).await.unwrap();
+}
+
+async fn a_lease_that_is_only_asked_about_ends(context: Context) {
+    let client = context.client().await;
+    let sent = Instant::now();
+    let lease = short(&client).await;
+    matched(&client, ops([put_leased(context.key("k"), "v", lease.id)])).await;
+    let probe = || async {
+        let answer = client.time_to_live(lease.id).await;
+        answer.is_err().then(|| {
+            refused(answer, BackendErrorKind::LeaseNotFound);
+            Instant::now()
+        })
+    };
+    let ended = context.eventually("the lease ends", lease.ttl + Context::PATIENCE, probe).await;
+    assert!(ended - sent >= lease.ttl, "{lease:?} was ended after {:?}", ended - sent);
+    assert_eq!(client.get(context.key("k")).await.unwrap(), None, "its key goes with it");
+}
+
+async fn keep_alive_raises_the_time_left(context: Context) {
+    let (one, other) = (context.client().await, context.client().await);
+    let lease = renewable(&one).await;
+    let granted = Instant::now();
+    until_half_over(&context, &one, lease, granted).await;
+    let sent = Instant::now();
+    let ttl = one.keep_alive(lease.id).await.unwrap();
+    for client in [&one, &other] {
+        let left = client.time_to_live(lease.id).await.unwrap();
+        assert!(left <= ttl, "{left:?} of {ttl:?}");
+        assert!(left + ROUNDING + sent.elapsed() > ttl, "{left:?} of {ttl:?}");
+    }
+    one.revoke(lease.id).await.unwrap();
+}
+
+/// By less than this the time left may be rounded down.
+const ROUNDING: Duration = Duration::from_secs(1);
+
+/// Asks a lease that was known to be granted at this moment for the time left, until half of it is over. No answer is
+/// more than can be left by then.
+async fn until_half_over(context: &Context, client: &Client, lease: Lease, granted: Instant) {
+    let probe = || async {
+        let asked = Instant::now();
+        let left = client.time_to_live(lease.id).await.unwrap();
+        assert!(left + (asked - granted) <= lease.ttl, "{left:?} of {lease:?} after {:?}", asked - granted);
+        (left <= lease.ttl / 2).then_some(())
+    };
+    context.eventually("half of the lease is over", lease.ttl, probe).await;
 }
 
 /// A lease that a case waits out.
@@ -236,6 +308,7 @@ async fn gone(context: &Context, client: &Client, name: &str, ttl: Duration) -> 
 async fn not_found(context: &Context, client: &Client, lease: LeaseId) {
     let before = state(client, context.all()).await;
     refused(client.keep_alive(lease).await, BackendErrorKind::LeaseNotFound);
+    refused(client.time_to_live(lease).await, BackendErrorKind::LeaseNotFound);
     refused(client.revoke(lease).await, BackendErrorKind::LeaseNotFound);
     let alone = ops([put_leased(context.key("late"), "v", lease)]);
     let among_others = ops([

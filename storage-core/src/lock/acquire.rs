@@ -74,7 +74,7 @@ impl<B: KvBackend> Storage<B> {
     pub async fn lock_with(&self, name: &str, options: LockOptions) -> Result<LockGuard<B>> {
         let locked = async {
             let name = LockName::parse(name)?;
-            by_deadline(options.deadline, self.acquire(&name, options.label.as_deref())).await
+            self.in_time(options.deadline, self.acquire(&name, options.label.as_deref())).await
         };
         locked.await.in_context("lock", name)
     }
@@ -102,9 +102,28 @@ impl<B: KvBackend> Storage<B> {
     pub async fn try_lock_with(&self, name: &str, options: LockOptions) -> Result<Option<LockGuard<B>>> {
         let locked = async {
             let name = LockName::parse(name)?;
-            by_deadline(options.deadline, self.acquire_if_free(&name, options.label.as_deref())).await
+            self.in_time(options.deadline, self.acquire_if_free(&name, options.label.as_deref())).await
         };
         locked.await.in_context("try_lock", name)
+    }
+
+    /// Ends an acquisition at its deadline, and when the storage is closed.
+    async fn in_time<T>(
+        &self,
+        deadline: Option<Duration>,
+        lock: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let late = async {
+            match deadline {
+                Some(deadline) => tokio::time::sleep(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            locked = lock => locked,
+            () = self.client().background.closing().cancelled() => Err(Error::new(ErrorKind::Closed)),
+            () = late => Err(Error::new(ErrorKind::LockTimeout).with_detail(format!("after {:?}", deadline.unwrap_or_default()))),
+        }
     }
 
     async fn acquire(&self, name: &LockName, label: Option<&str>) -> Result<LockGuard<B>> {
@@ -265,12 +284,6 @@ impl<B: KvBackend> Storage<B> {
             };
         }
     }
-}
-
-async fn by_deadline<T>(deadline: Option<Duration>, lock: impl Future<Output = Result<T>>) -> Result<T> {
-    let Some(deadline) = deadline else { return lock.await };
-    let late = |_| Error::new(ErrorKind::LockTimeout).with_detail(format!("after {deadline:?}"));
-    tokio::time::timeout(deadline, lock).await.map_err(late)?
 }
 
 /// Waits until a place that was there at this revision is deleted; or until it cannot be told any more.

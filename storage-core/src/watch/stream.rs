@@ -91,8 +91,11 @@ impl Following {
                 Ok(Message::Refused(error)) => {
                     return Err(Error::of_shared(error).with_path(&self.path));
                 }
-                // What is missing is older than what the hub is at. What is still to come from before is left out.
-                Err(RecvError::Lagged(_)) => self.resync(self.hub.reached()),
+                // What is left of before would be overtaken by the next message: on from where the hub is.
+                Err(RecvError::Lagged(_)) => {
+                    self.live = self.live.resubscribe();
+                    self.resync(self.hub.reached());
+                }
                 Err(RecvError::Closed) => return Ok(None),
             }
         }

@@ -1,0 +1,120 @@
+//! Answers that get lost, and calls that arrive when nobody expects them any more.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::time::Duration;
+
+use storage_core::{ErrorKind, LockOptions};
+
+use super::support::{deletes_place, open_faulty, places, puts_place, until_places};
+use crate::decorate::{Call, Fault};
+use crate::files::support::{open, refused};
+use crate::{Case, Context, case};
+
+pub(crate) const CASES: &[Case] = &[
+    case!(["FS-LOCK-13"], a_lock_whose_answer_is_lost_is_taken_all_the_same),
+    case!(["FS-LOCK-13"], a_try_whose_answer_is_lost_leaves_nothing_behind),
+    case!(["FS-LOCK-13"], a_lock_that_arrives_after_its_deadline_leaves_nothing_behind),
+    case!(["FS-LOCK-13"], a_release_whose_answer_is_lost_is_carried_out),
+    case!(["FS-LOCK-13"], a_repeated_lock_that_arrives_after_its_release_leaves_nothing_behind),
+    case!(["FS-LOCK-14"], an_outage_while_waiting_is_waited_out),
+];
+
+const TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Lets the first so many calls of a kind fail.
+fn first(
+    count: u32,
+    of_kind: impl Fn(&Call<'_>) -> bool + Send + Sync + 'static,
+    fault: Fault,
+) -> impl Fn(&Call<'_>) -> Option<Fault> + Send + Sync + 'static {
+    let left = Arc::new(AtomicU32::new(count));
+    move |call| {
+        let fails = of_kind(call) && left.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok();
+        fails.then_some(fault)
+    }
+}
+
+async fn a_lock_whose_answer_is_lost_is_taken_all_the_same(context: Context) {
+    let tree = open_faulty(&context, TIMEOUT).await;
+    tree.lock("begins the session").await.unwrap().unlock().await.unwrap();
+    tree.backend().inject(first(3, puts_place, Fault::LoseAnswer));
+    let guard = tree.lock("a").await.unwrap();
+    assert_eq!(places(&context, "a").await, 1);
+    guard.store("x", "y").await.unwrap();
+    guard.unlock().await.unwrap();
+    assert_eq!(places(&context, "a").await, 0);
+}
+
+async fn a_try_whose_answer_is_lost_leaves_nothing_behind(context: Context) {
+    let tree = open_faulty(&context, TIMEOUT).await;
+    tree.lock("begins the session").await.unwrap().unlock().await.unwrap();
+    tree.backend().inject(first(1, puts_place, Fault::LoseAnswer));
+    refused(tree.try_lock("a").await, ErrorKind::OutcomeUnknown, "a");
+    until_places(&context, "a", 0).await;
+    assert!(tree.try_lock("a").await.unwrap().is_some());
+}
+
+/// The time by which late calls are late.
+const LATE: Duration = Duration::from_secs(2);
+
+async fn a_lock_that_arrives_after_its_deadline_leaves_nothing_behind(context: Context) {
+    let (tree, other) = (open_faulty(&context, TIMEOUT).await, open(&context).await);
+    tree.lock("begins the session").await.unwrap().unlock().await.unwrap();
+    tree.backend().inject(|call| puts_place(call).then_some(Fault::Late(LATE)));
+    let soon = LockOptions::new().with_deadline(Duration::from_millis(200));
+    refused(tree.lock_with("a", soon).await, ErrorKind::LockTimeout, "a");
+    refused(tree.try_lock("b").await, ErrorKind::OutcomeUnknown, "b");
+    tree.backend().heal();
+    context.sleep(2 * LATE).await;
+    for name in ["a", "b"] {
+        assert_eq!(places(&context, name).await, 0, "{name}");
+        other.try_lock(name).await.unwrap().expect("it is free").unlock().await.unwrap();
+    }
+    // The session goes on in its new epoch.
+    tree.lock("a").await.unwrap().unlock().await.unwrap();
+}
+
+async fn a_release_whose_answer_is_lost_is_carried_out(context: Context) {
+    let (tree, other) = (open_faulty(&context, TIMEOUT).await, open(&context).await);
+    let guard = tree.lock("a").await.unwrap();
+    tree.backend().inject(first(2, deletes_place, Fault::LoseAnswer));
+    refused(guard.unlock().await, ErrorKind::OutcomeUnknown, "a");
+    other.lock("a").await.unwrap().unlock().await.unwrap();
+    let guard = tree.lock("a").await.unwrap();
+    tree.backend().inject(first(2, deletes_place, Fault::Refuse));
+    refused(guard.unlock().await, ErrorKind::Unavailable, "a");
+    until_places(&context, "a", 0).await;
+    tree.lock("a").await.unwrap().unlock().await.unwrap();
+}
+
+async fn a_repeated_lock_that_arrives_after_its_release_leaves_nothing_behind(context: Context) {
+    let (tree, other) = (open_faulty(&context, TIMEOUT).await, open(&context).await);
+    tree.lock("begins the session").await.unwrap().unlock().await.unwrap();
+    tree.backend().inject(first(1, puts_place, Fault::Late(LATE)));
+    let guard = tree.lock("a").await.unwrap();
+    guard.unlock().await.unwrap();
+    context.sleep(2 * LATE).await;
+    assert_eq!(places(&context, "a").await, 0);
+    other.try_lock("a").await.unwrap().expect("it is free").unlock().await.unwrap();
+}
+
+async fn an_outage_while_waiting_is_waited_out(context: Context) {
+    let (tree, holder) = (open_faulty(&context, TIMEOUT).await, open(&context).await);
+    let guard = holder.lock("a").await.unwrap();
+    let waiting = {
+        let tree = tree.clone();
+        tokio::spawn(async move { tree.lock("a").await })
+    };
+    until_places(&context, "a", 2).await;
+    tree.backend().inject(|_| Some(Fault::Refuse));
+    tree.backend().drop_watches();
+    guard.unlock().await.unwrap();
+    until_places(&context, "a", 1).await;
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!waiting.is_finished(), "it cannot know");
+    tree.backend().heal();
+    super::support::done("it has the lock", waiting).await.unwrap().unlock().await.unwrap();
+}

@@ -1,0 +1,252 @@
+//! Leases: who vanishes loses, who lives does not, and everybody is told.
+
+use std::time::Duration;
+
+use storage_core::{ErrorKind, LockState, Storage};
+
+use super::support::{
+    delete_keys_below, done, keys_below, open_faulty, open_short, places, shortest_timeout, until_lost,
+    until_places,
+};
+use crate::decorate::{Call, Fault};
+use crate::files::support::{open, options, refused};
+use crate::{Case, Context, case};
+
+pub(crate) const CASES: &[Case] = &[
+    case!(["FS-SESSION-1"], the_lock_of_a_vanished_holder_goes_to_the_next),
+    case!(["FS-SESSION-1"], a_vanished_waiter_does_not_block_the_queue),
+    case!(["FS-SESSION-2"], a_live_holder_keeps_the_lock_beyond_its_timeout),
+    case!(["FS-SESSION-3"], a_holder_that_cannot_renew_is_suspect_then_lost_before_its_lease_ends),
+    case!(["FS-SESSION-3"], a_holder_that_can_renew_again_is_not_suspect_any_more),
+    case!(["FS-SESSION-4"], the_end_of_the_session_is_told_to_every_guard),
+    case!(["FS-SESSION-5"], a_lost_session_is_replaced),
+    case!(["FS-SESSION-5"], who_waits_when_the_session_is_lost_waits_on),
+    case!(["FS-SESSION-6"], renewing_starts_the_lease_again),
+    case!(["FS-SESSION-7"], closing_frees_every_lock_at_once),
+    case!(["FS-SESSION-7"], who_waits_is_told_that_the_storage_was_closed),
+    case!(["FS-SESSION-7"], files_outlive_closing_and_closing_twice_is_fine),
+    case!(["FS-SESSION-8"], dropping_the_storage_frees_its_locks),
+    case!(["FS-SESSION-9"], a_lock_timeout_under_a_second_is_refused),
+];
+
+async fn the_lock_of_a_vanished_holder_goes_to_the_next(context: Context) {
+    let timeout = shortest_timeout(&context).await;
+    let holder = open_faulty(&context, timeout).await;
+    let waiter = open(&context).await;
+    let guard = holder.lock("a").await.unwrap();
+    let waiting = tokio::spawn(async move { waiter.lock("a").await.unwrap() });
+    until_places(&context, "a", 2).await;
+    holder.backend().inject(|_| Some(Fault::Refuse));
+    let next = done("the next has it", waiting).await;
+    assert!(next.token() > guard.token());
+    assert_eq!(guard.state(), LockState::Lost, "the holder knew it before");
+}
+
+async fn a_vanished_waiter_does_not_block_the_queue(context: Context) {
+    let timeout = shortest_timeout(&context).await;
+    let (holder, last) = (open(&context).await, open(&context).await);
+    let vanishing = open_faulty(&context, timeout).await;
+    let guard = holder.lock("a").await.unwrap();
+    let in_between = {
+        let vanishing = vanishing.clone();
+        tokio::spawn(async move { vanishing.lock("a").await.map(drop) })
+    };
+    until_places(&context, "a", 2).await;
+    let waiting = tokio::spawn(async move { last.lock("a").await.unwrap() });
+    until_places(&context, "a", 3).await;
+    vanishing.backend().inject(|_| Some(Fault::Refuse));
+    guard.unlock().await.unwrap();
+    done("the last has it", waiting).await.unlock().await.unwrap();
+    // It could not reach the store, and says so; or it could not know that it was its turn.
+    done("the vanished one has given up", in_between).await.unwrap_err();
+}
+
+async fn a_live_holder_keeps_the_lock_beyond_its_timeout(context: Context) {
+    let timeout = shortest_timeout(&context).await;
+    let (holder, other) = (open_short(&context).await, open(&context).await);
+    let guard = holder.lock("a").await.unwrap();
+    for _ in 0..6 {
+        context.sleep(timeout / 2).await;
+        assert_eq!(guard.state(), LockState::Held);
+        assert!(other.try_lock("a").await.unwrap().is_none());
+    }
+    guard.unlock().await.unwrap();
+}
+
+async fn a_holder_that_cannot_renew_is_suspect_then_lost_before_its_lease_ends(context: Context) {
+    // A tenth of it is the margin, which has to be enough for a look at the store.
+    let timeout = shortest_timeout(&context).await.max(Duration::from_secs(10));
+    let holder = open_faulty(&context, timeout).await;
+    let guard = holder.lock("a").await.unwrap();
+    guard.renew().await.unwrap();
+    holder.backend().inject(|call| matches!(call, Call::KeepAlive(_)).then_some(Fault::Refuse));
+    let what = "a guard whose session cannot be renewed is suspect";
+    context
+        .eventually(what, Context::PATIENCE, async || (guard.state() == LockState::Suspect).then_some(()))
+        .await;
+    assert!(guard.is_held());
+    guard.store("x", "still held").await.unwrap();
+    // Whoever ends the lease now would delete the key; so it must not be the session itself.
+    holder
+        .backend()
+        .inject(|call| matches!(call, Call::KeepAlive(_) | Call::Revoke(_)).then_some(Fault::Refuse));
+    until_lost(&guard).await;
+    assert_eq!(places(&context, "a").await, 1, "lost here before the store ends the lease");
+    refused(guard.store("x", "too late").await, ErrorKind::LockLost, "x");
+    until_places(&context, "a", 0).await;
+}
+
+async fn a_holder_that_can_renew_again_is_not_suspect_any_more(context: Context) {
+    let holder = open_faulty(&context, shortest_timeout(&context).await).await;
+    let guard = holder.lock("a").await.unwrap();
+    holder.backend().inject(|call| matches!(call, Call::KeepAlive(_)).then_some(Fault::Refuse));
+    refused(guard.renew().await, ErrorKind::Unavailable, "a");
+    assert_eq!(guard.state(), LockState::Suspect);
+    holder.backend().heal();
+    let held = async || (guard.state() == LockState::Held).then_some(());
+    context.eventually("the guard is held again", Context::PATIENCE, held).await;
+    guard.unlock().await.unwrap();
+}
+
+async fn the_end_of_the_session_is_told_to_every_guard(context: Context) {
+    let tree = open(&context).await;
+    let guards = [tree.lock("a").await.unwrap(), tree.lock("b").await.unwrap()];
+    // As an operator would end it: with the store's own tools. The lease itself would run for minutes.
+    delete_keys_below(&context, "session/").await;
+    for guard in &guards {
+        until_lost(guard).await;
+        refused(guard.renew().await, ErrorKind::LockLost, guard.name());
+    }
+    let [a, b] = guards;
+    refused(a.unlock().await, ErrorKind::LockLost, "a");
+    drop(b);
+    // What is left of the session goes too, so that nobody waits for it.
+    until_places(&context, "a", 0).await;
+    until_places(&context, "b", 0).await;
+}
+
+async fn a_lost_session_is_replaced(context: Context) {
+    let tree = open(&context).await;
+    let old = tree.lock("a").await.unwrap();
+    delete_keys_below(&context, "session/").await;
+    until_lost(&old).await;
+    let new = tree.lock("b").await.unwrap();
+    assert!(new.is_held() && !old.is_held());
+    new.store("x", "y").await.unwrap();
+    assert_eq!(keys_below(&context, "session/").await, 1);
+    drop(old);
+    assert!(tree.lock("a").await.unwrap().is_held());
+}
+
+async fn who_waits_when_the_session_is_lost_waits_on(context: Context) {
+    let (holder, waiter) = (open(&context).await, open(&context).await);
+    let guard = holder.lock("a").await.unwrap();
+    let other = waiter.lock("b").await.unwrap();
+    let waiting = tokio::spawn(async move { waiter.lock("a").await.unwrap() });
+    until_places(&context, "a", 2).await;
+    let theirs = holder.locks().await.unwrap();
+    let session = &theirs.iter().find(|lock| lock.name == "b").unwrap().session;
+    delete_keys_below(&context, &format!("session/{session}")).await;
+    until_lost(&other).await;
+    let anew = async || {
+        let locks = holder.locks().await.unwrap();
+        let waits = locks.iter().find(|lock| lock.name == "a" && !lock.is_holder())?;
+        (waits.session != *session).then_some(())
+    };
+    context.eventually("it waits in a new session", Context::PATIENCE, anew).await;
+    guard.unlock().await.unwrap();
+    done("it has the lock", waiting).await.unlock().await.unwrap();
+}
+
+async fn renewing_starts_the_lease_again(context: Context) {
+    let timeout = shortest_timeout(&context).await;
+    let holder = open_faulty(&context, timeout).await;
+    let guard = holder.lock("a").await.unwrap();
+    // Only what is asked for by hand gets through.
+    let by_hand = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let is_by_hand = std::sync::Arc::clone(&by_hand);
+    holder.backend().inject(move |call| {
+        let refuses =
+            matches!(call, Call::KeepAlive(_)) && !is_by_hand.load(std::sync::atomic::Ordering::SeqCst);
+        refuses.then_some(Fault::Refuse)
+    });
+    for _ in 0..8 {
+        by_hand.store(true, std::sync::atomic::Ordering::SeqCst);
+        guard.renew().await.unwrap();
+        by_hand.store(false, std::sync::atomic::Ordering::SeqCst);
+        context.sleep(timeout / 4).await;
+        assert!(guard.is_held());
+    }
+}
+
+async fn closing_frees_every_lock_at_once(context: Context) {
+    let (one, other) = (open(&context).await, open(&context).await);
+    let guards = [one.lock("a").await.unwrap(), one.lock("b").await.unwrap()];
+    let waiting = {
+        let other = other.clone();
+        tokio::spawn(async move { other.lock("a").await.unwrap() })
+    };
+    until_places(&context, "a", 2).await;
+    one.close().await.unwrap();
+    assert_eq!(places(&context, "b").await, 0);
+    for guard in &guards {
+        assert_eq!(guard.state(), LockState::Lost);
+        refused(guard.store("x", "y").await, ErrorKind::LockLost, "x");
+    }
+    done("the next has it", waiting).await.unlock().await.unwrap();
+    other.close().await.unwrap();
+    assert_eq!(keys_below(&context, "session/").await, 0);
+}
+
+async fn who_waits_is_told_that_the_storage_was_closed(context: Context) {
+    let (one, other) = (open(&context).await, open(&context).await);
+    let guard = one.lock("a").await.unwrap();
+    let mut waiting = Vec::new();
+    for _ in 0..2 {
+        let other = other.clone();
+        waiting.push(tokio::spawn(async move { other.lock("a").await.map(drop) }));
+    }
+    until_places(&context, "a", 2).await;
+    other.close().await.unwrap();
+    for waiting in waiting {
+        refused(done("it is told", waiting).await, ErrorKind::Closed, "a");
+    }
+    until_places(&context, "a", 1).await;
+    guard.unlock().await.unwrap();
+}
+
+async fn files_outlive_closing_and_closing_twice_is_fine(context: Context) {
+    let tree = open(&context).await;
+    tree.store("x", "y").await.unwrap();
+    tree.close().await.unwrap();
+    tree.clone().close().await.unwrap();
+    assert_eq!(tree.load("x").await.unwrap(), "y");
+    tree.store("x", "z").await.unwrap();
+    refused(tree.lock("a").await, ErrorKind::Closed, "a");
+    refused(tree.try_lock("a").await, ErrorKind::Closed, "a");
+    refused(tree.watch("a").await, ErrorKind::Closed, "a");
+    assert_eq!(tree.locks().await.unwrap(), []);
+}
+
+async fn dropping_the_storage_frees_its_locks(context: Context) {
+    let tree = open(&context).await;
+    let guard = tree.lock("a").await.unwrap();
+    drop(tree);
+    assert!(guard.is_held(), "the guard keeps the session");
+    assert_eq!(places(&context, "a").await, 1);
+    drop(guard);
+    until_places(&context, "a", 0).await;
+    let what = "the session ends with the last handle";
+    let gone = async || (keys_below(&context, "session/").await == 0).then_some(());
+    context.eventually(what, Context::PATIENCE, gone).await;
+}
+
+async fn a_lock_timeout_under_a_second_is_refused(context: Context) {
+    let with = |timeout| options(&context).with_lock_timeout(timeout);
+    let client = context.client().await;
+    let error = Storage::open(client.clone(), with(Duration::from_millis(999))).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+    assert!(error.to_string().contains("999ms"), "{error}");
+    let tree = Storage::open(client, with(Duration::from_secs(1))).await.unwrap();
+    assert!(tree.lock("a").await.unwrap().is_held());
+}

@@ -1,0 +1,110 @@
+//! What the cases of locks share: clients whose calls can be made to fail, and a look at the queues in the store.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::TryStreamExt;
+use storage_core::kv::{KeyRange, KvBackend, KvBackendExt, Op, Projection, RangeRequest, Revision, Txn};
+use storage_core::{LockGuard, Storage};
+
+use crate::Context;
+use crate::decorate::{Call, Faulty};
+use crate::files::support::{options, raw_key};
+
+/// A tree whose store can be made to fail.
+pub(super) type FaultyTree = Storage<Arc<Faulty<Arc<dyn KvBackend>>>>;
+
+/// The shortest lock timeout that the store grants.
+pub(super) async fn shortest_timeout(context: &Context) -> Duration {
+    context.client().await.limits().min_lease_ttl.max(Duration::from_secs(1))
+}
+
+/// The case's tree, through a client of its own whose locks outlive it for as short as possible.
+pub(super) async fn open_short(context: &Context) -> Storage<Arc<dyn KvBackend>> {
+    let client = context.client().await;
+    let options = options(context).with_lock_timeout(shortest_timeout(context).await);
+    Storage::open(client, options).await.unwrap()
+}
+
+/// Many storages that share one connection; each has a session of its own, as if it were a process.
+pub(super) async fn open_many(context: &Context, count: usize) -> Vec<Storage<Arc<dyn KvBackend>>> {
+    let client = context.client().await;
+    let mut trees = Vec::with_capacity(count);
+    for _ in 0..count {
+        trees.push(Storage::open(Arc::clone(&client), options(context)).await.unwrap());
+    }
+    trees
+}
+
+/// The case's tree, through a client of its own whose calls can be made to fail.
+pub(super) async fn open_faulty(context: &Context, lock_timeout: Duration) -> FaultyTree {
+    let faulty = Arc::new(Faulty::new(context.client().await));
+    Storage::open(faulty, options(context).with_lock_timeout(lock_timeout)).await.unwrap()
+}
+
+/// Whether a call puts a key of a lock's queue.
+pub(super) fn puts_place(call: &Call<'_>) -> bool {
+    let is_place = |op: &Op| matches!(op, Op::Put { key, .. } if contains(key.as_bytes(), b"/tree/lock/"));
+    matches!(call, Call::Txn(Txn { success, .. }) if success.iter().any(is_place))
+}
+
+/// Whether a call deletes a key of a lock's queue.
+pub(super) fn deletes_place(call: &Call<'_>) -> bool {
+    let is_place = |op: &Op| matches!(op, Op::Delete(key) if contains(key.as_bytes(), b"/tree/lock/"));
+    matches!(call, Call::Txn(Txn { success, .. }) if success.iter().any(is_place))
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
+
+/// How many places there are in the queue of this name, whose characters need no escape.
+pub(super) async fn places(context: &Context, name: &str) -> usize {
+    keys_below(context, &format!("lock/{name}/")).await
+}
+
+/// How many keys of the tree begin so.
+pub(super) async fn keys_below(context: &Context, rest: &str) -> usize {
+    count(&context.client().await, below(context, rest)).await
+}
+
+/// Waits until there are so many places in the queue of this name.
+pub(super) async fn until_places(context: &Context, name: &str, expected: usize) {
+    let what = format!("{expected} places in the queue of {name}");
+    let (client, queue) = (context.client().await, below(context, &format!("lock/{name}/")));
+    let reached = async || (count(&client, queue.clone()).await == expected).then_some(());
+    context.eventually(&what, Context::PATIENCE, reached).await;
+}
+
+fn below(context: &Context, rest: &str) -> KeyRange {
+    KeyRange::prefix(raw_key(context, rest).into_bytes())
+}
+
+async fn count(client: &Arc<dyn KvBackend>, range: KeyRange) -> usize {
+    let keys = RangeRequest::new(range).with_projection(Projection::KeysOnly);
+    client.scan(keys).try_fold(0, async |count, _| Ok(count + 1)).await.unwrap()
+}
+
+/// Waits until a task has ended well.
+pub(super) async fn done<T>(what: &str, task: tokio::task::JoinHandle<T>) -> T {
+    let ended = tokio::time::timeout(Context::PATIENCE, task).await;
+    ended.unwrap_or_else(|_| panic!("not within {:?}: {what}", Context::PATIENCE)).unwrap()
+}
+
+/// Waits until the guard says that its lock is lost.
+pub(super) async fn until_lost<B: KvBackend>(guard: &LockGuard<B>) {
+    let lost = tokio::time::timeout(Context::PATIENCE, guard.lost()).await;
+    lost.expect("the guard should be told that its lock is lost");
+    assert!(!guard.is_held());
+}
+
+/// Deletes keys of the tree past it, as somebody with the store's own tools would.
+pub(super) async fn delete_keys_below(context: &Context, rest: &str) {
+    context.client().await.txn(Txn::new().then(Op::DeleteRange(below(context, rest)))).await.unwrap();
+}
+
+/// The newest revision of the store.
+pub(super) async fn revision(context: &Context) -> Revision {
+    let request = RangeRequest::new(KeyRange::single(raw_key(context, "format")));
+    context.client().await.range(request).await.unwrap().revision
+}
