@@ -78,14 +78,16 @@ async fn a_full_database() {
     support::on_each_etcd_with("full database", tiny, |etcd| async move {
         let backend = support::connect(&etcd).await;
         let value = bytes::Bytes::from(vec![0; 100_000]);
-        let mut puts = 0;
-        let error = loop {
-            match backend.put(key(), value.clone()).await {
-                Ok(_) if puts < 100 => puts += 1,
-                Ok(_) => panic!("the quota of 1 MiB let {puts} puts of 100 kB pass"),
-                Err(error) => break error,
+        // The server measures its database every 100 ms; a fast one takes many more puts than the quota until then.
+        let filled = async {
+            loop {
+                if let Err(error) = backend.put(key(), value.clone()).await {
+                    return error;
+                }
             }
         };
+        let error = tokio::time::timeout(Duration::from_secs(20), filled).await;
+        let error = error.expect("a quota of 1 MiB does not let puts of 100 kB pass for ever");
         assert_eq!(error.kind(), BackendErrorKind::NoSpace, "{error:?}");
         assert!(error.is_maybe_applied() && !error.is_retryable(), "{error:?}");
         // Reading still works, and so does deleting, but in a transaction only since 3.5.7 and 3.4.23 or so (etcd#13429).
