@@ -17,7 +17,7 @@ mod watching;
 
 pub use case::cases;
 pub use harness::{Harness, TestStore, Time};
-pub use runner::run;
+pub use runner::{check, run};
 
 use case::{Case, case};
 use context::Context;

@@ -10,6 +10,8 @@ pub mod kv;
 mod layout;
 mod lock;
 mod metadata;
+#[cfg(test)]
+mod mock;
 mod path;
 mod random;
 mod record;

@@ -25,6 +25,7 @@ pub(crate) const CASES: &[Case] = &[
     case!(["FS-SESSION-7"], closing_frees_every_lock_at_once),
     case!(["FS-SESSION-7"], who_waits_is_told_that_the_storage_was_closed),
     case!(["FS-SESSION-7"], files_outlive_closing_and_closing_twice_is_fine),
+    case!(["FS-SESSION-7"], closing_ends_soon_although_nobody_answers),
     case!(["FS-SESSION-8"], dropping_the_storage_frees_its_locks),
     case!(["FS-SESSION-9"], a_lock_timeout_under_a_second_is_refused),
 ];
@@ -226,6 +227,22 @@ async fn files_outlive_closing_and_closing_twice_is_fine(context: Context) {
     refused(tree.try_lock("a").await, ErrorKind::Closed, "a");
     refused(tree.watch("a").await, ErrorKind::Closed, "a");
     assert_eq!(tree.locks().await.unwrap(), []);
+}
+
+async fn closing_ends_soon_although_nobody_answers(context: Context) {
+    let tree = open_faulty(&context, Duration::from_secs(300)).await;
+    let guard = tree.lock("a").await.unwrap();
+    let hangs = tree.clone();
+    tree.backend().inject(|_| Some(Fault::Hang));
+    let acquiring = tokio::spawn(async move { hangs.lock("b").await.map(drop) });
+    tokio::task::yield_now().await;
+    drop(guard);
+    tokio::task::yield_now().await;
+    let closed = tokio::time::timeout(Context::PATIENCE, tree.close()).await.expect("it ends");
+    assert_eq!(closed.unwrap_err().kind(), ErrorKind::Timeout, "the lease was not ended, and that is said");
+    refused(done("it is told", acquiring).await, ErrorKind::Closed, "b");
+    tree.backend().heal();
+    tree.close().await.unwrap();
 }
 
 async fn dropping_the_storage_frees_its_locks(context: Context) {

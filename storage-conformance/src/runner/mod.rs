@@ -22,6 +22,20 @@ pub fn run(harnesses: impl IntoIterator<Item = Arc<dyn Harness>>) -> ExitCode {
     run_with(&Arguments::from_args(), harnesses, if ci { Missing::Fails } else { Missing::IsIgnored })
 }
 
+/// Runs one case, named as [`cases`](crate::cases) names it: for a test that shows that a broken store is found out.
+///
+/// # Errors
+///
+/// Why the case failed, and which clauses it checked.
+///
+/// # Panics
+///
+/// When there is no case of that name.
+pub fn check(harness: Arc<dyn Harness>, name: &str) -> Result<(), String> {
+    let case = subjects().find(|case| case.full_name() == name);
+    isolated::run(harness, case.unwrap_or_else(|| panic!("there is no case {name}")))
+}
+
 /// What becomes of the cases of a harness that cannot run here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Missing {

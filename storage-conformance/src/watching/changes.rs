@@ -18,6 +18,7 @@ pub(crate) const CASES: &[Case] = &[
     case!(["FS-WATCH-4"], a_large_directory_is_deleted_under_a_watch),
     case!(["FS-WATCH-5"], what_is_no_file_is_passed_over),
     case!(["FS-WATCH-12"], the_stream_ends_when_the_storage_is_closed),
+    case!(["FS-WATCH-12"], the_stream_goes_on_when_all_handles_are_dropped),
 ];
 
 async fn files_are_created_modified_and_deleted(context: Context) {
@@ -154,4 +155,14 @@ async fn the_stream_ends_when_the_storage_is_closed(context: Context) {
         assert!(end.is_none(), "{end:?}");
     }
     let _ = tree.list("", ListOptions::children()).await.unwrap();
+}
+
+async fn the_stream_goes_on_when_all_handles_are_dropped(context: Context) {
+    let (tree, writer) = (open(&context).await, open(&context).await);
+    let mut stream = tree.watch("").await.unwrap();
+    drop(tree);
+    for round in 0..3 {
+        let stored = revision(&writer.store(&round.to_string(), "x").await.unwrap());
+        expect(&mut stream, &[(&format!("+{round}"), stored)]).await;
+    }
 }

@@ -5,42 +5,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use tokio::sync::oneshot;
 
 use super::guard::LockGuard;
-use super::hold::{Hold, Place};
+use super::hold::Hold;
 use super::local::Turn;
 use super::name::LockName;
 use super::options::LockOptions;
+use super::place::{Asked, Patience, Place};
 use super::queue::{Position, Queue};
-use super::state::FencingToken;
-use crate::clock;
+use super::state::{FencingToken, LockState};
 use crate::error::{Error, ErrorKind, Result};
-use crate::identity::Identity;
-use crate::kv::{BackendErrorKind, Event, Get, Key, KeyRange, KvBackend, Op, OpReply, Revision};
+use crate::kv::{Event, Key, KeyRange, KvBackend, Revision};
 use crate::retry::Backoff;
-use crate::session::Session;
-use crate::storage::{Check, InContext, Storage, Write, Written, unexpected_reply};
+use crate::storage::{InContext, Storage, unexpected_reply};
 
 /// How often a waiter looks for itself, should its watch have gone silent. It only reads.
 const SLOW_POLL: Duration = Duration::from_secs(10);
-
-/// Whether an acquisition queues.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Patience {
-    Queues,
-    OnlyIfFree,
-}
-
-/// What became of asking for a place.
-enum Asked {
-    /// There is a place, here.
-    At(Place, Position),
-    /// The lock was not free, and there is no place.
-    NotFree,
-    /// The session was over before there was a place.
-    Over(Turn),
-}
 
 impl<B: KvBackend> Storage<B> {
     /// Takes a lock, after all who asked for it before: first come, first served, over all processes. Waiting costs the
@@ -139,9 +119,11 @@ impl<B: KvBackend> Storage<B> {
                 Asked::NotFree => return Err(unexpected_reply()),
             };
             match self.wait_in_queue(name, &place, position).await? {
-                Some(token) => return Ok(self.guard(name, place, token)),
+                Some(token) if place.session.state() != LockState::Lost => {
+                    return Ok(self.guard(name, place, token));
+                }
                 // The session was lost, or somebody deleted the place: at the end of the queue again.
-                None => turn = place.into_turn(),
+                _ => turn = place.retire(),
             }
         }
     }
@@ -165,92 +147,6 @@ impl<B: KvBackend> Storage<B> {
         let hold = Arc::new(Hold::new(place, token));
         Turn::publish(&self.client().locks, name, &hold);
         LockGuard::new(self.clone(), name.clone(), hold)
-    }
-
-    /// Asks for a place in the queue, in a task of its own: a transaction that has been sent cannot be called back, so
-    /// somebody has to wait for its answer, whoever is dropped meanwhile.
-    async fn ask(
-        &self,
-        name: &LockName,
-        session: Arc<Session>,
-        turn: Turn,
-        label: Option<&str>,
-        patience: Patience,
-    ) -> Result<Asked> {
-        let key = self.layout().place(name, &session.id, session.next_place());
-        let record = Identity::own(label, clock::wall_clock()).encode();
-        let put = Op::Put { key: key.clone(), value: record, lease: Some(session.lease) };
-        let queue = self.layout().queue(name);
-        let (answer, answered) = oneshot::channel();
-        let storage = self.clone();
-        let runtime = Arc::clone(&session);
-        runtime.spawn(async move {
-            let place = Place::new(session, key, turn);
-            let asked = storage.put_place(place, put, queue, patience, &answer).await;
-            // If nobody waits any more the place is dropped, and with that given up.
-            let _ = answer.send(asked);
-        });
-        answered.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::Closed)))
-    }
-
-    /// Puts a place until it is known whether it is there. Repeating is harmless: a place that is put again keeps its
-    /// position.
-    async fn put_place(
-        &self,
-        mut place: Place,
-        put: Op,
-        queue: KeyRange,
-        patience: Patience,
-        caller: &oneshot::Sender<Result<Asked>>,
-    ) -> Result<Asked> {
-        let mut backoff = Backoff::new();
-        loop {
-            let session = &place.session;
-            if session.lost().is_cancelled() {
-                return Ok(Asked::Over(place.into_turn()));
-            }
-            let mut checks = vec![Check::Epoch(session.key.clone(), session.epoch())];
-            if patience == Patience::OnlyIfFree {
-                checks.push(Check::Free(queue.clone()));
-            }
-            let ops = vec![put.clone(), Op::Get(Queue::get(&queue))];
-            let otherwise = vec![Get::key(session.key.clone()), Queue::get(&queue)];
-            match self.write(Write { checks, ops, otherwise }).await {
-                Ok(Written::Done(revision, mut replies)) => {
-                    let Some(OpReply::Get(get)) = replies.pop() else { return Err(unexpected_reply()) };
-                    let position = Queue::new(revision, get.entries).position(&place.key);
-                    return Ok(Asked::At(place, position));
-                }
-                Ok(Written::Refused(_, found)) => {
-                    let [own, queue] = found.try_into().unwrap_or_default();
-                    let Some(own) = own.entries.first() else {
-                        session.lost().cancel();
-                        continue;
-                    };
-                    if own.mod_revision != session.epoch() {
-                        session.learn_epoch(own.mod_revision);
-                        continue;
-                    }
-                    // An attempt whose answer was lost may have taken the place.
-                    match Queue::new(Revision::ZERO, queue.entries).position(&place.key) {
-                        Position::Nowhere if place.is_open => return Ok(Asked::NotFree),
-                        Position::Nowhere => {
-                            drop(place.into_turn());
-                            return Ok(Asked::NotFree);
-                        }
-                        position => return Ok(Asked::At(place, position)),
-                    }
-                }
-                Err(error) if error.is_backend(BackendErrorKind::LeaseNotFound) => session.lost().cancel(),
-                Err(error) => {
-                    place.is_open |= error.is_outcome_unknown();
-                    if patience == Patience::OnlyIfFree || !error.is_retryable() || caller.is_closed() {
-                        return Err(error);
-                    }
-                    backoff.pause().await;
-                }
-            }
-        }
     }
 
     /// Waits until the place is in front: the token. `None` when the place is gone or the session is lost.

@@ -7,6 +7,7 @@ mod local;
 mod name;
 mod operator;
 mod options;
+mod place;
 mod queue;
 mod state;
 

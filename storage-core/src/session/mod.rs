@@ -133,3 +133,6 @@ impl std::fmt::Debug for BackendHandle {
         f.write_str("KvBackend")
     }
 }
+
+#[cfg(test)]
+mod tests;

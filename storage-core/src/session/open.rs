@@ -32,7 +32,7 @@ struct Current {
 }
 
 impl Sessions {
-    fn alive(&self) -> Option<Arc<Session>> {
+    pub(super) fn alive(&self) -> Option<Arc<Session>> {
         let current = super::lock(&self.current);
         let session = &current.as_ref()?.session;
         (session.state() != LockState::Lost).then(|| Arc::clone(session))
@@ -59,8 +59,12 @@ impl<B: KvBackend> Storage<B> {
         if let Some(session) = client.sessions.alive() {
             return Ok(session);
         }
-        let session = Arc::new(self.new_session().await?);
         let closing = client.background.closing().clone();
+        // A lease that is being granted when the storage is closed ends by itself.
+        let session = tokio::select! {
+            () = closing.cancelled() => return Err(Error::new(ErrorKind::Closed)),
+            session = self.new_session() => Arc::new(session?),
+        };
         let keeper = client.background.tasks.spawn(keep(Arc::clone(&session), closing));
         *super::lock(&client.sessions.current) = Some(Current { session: Arc::clone(&session), keeper });
         Ok(session)

@@ -2,38 +2,22 @@
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use futures::TryStreamExt;
+use mockall::Sequence;
 use mockall::predicate::always;
-use mockall::{Sequence, mock};
 
 use super::{ListItem, ListOptions, Storage};
 use crate::config::StorageOptions;
 use crate::error::ErrorKind;
 use crate::kv::{
-    BackendError, BackendErrorKind, Compare, Entry, GetReply, Key, KeyRange, KvBackend, Lease, LeaseId,
-    Limits, Op, OpReply, RangePage, RangeRequest, Revision, Txn, TxnOutcome, TxnReply, WatchStream,
+    BackendError, BackendErrorKind, Compare, Entry, GetReply, Key, Limits, Op, OpReply, RangePage, Revision,
+    Txn, TxnOutcome, TxnReply,
 };
+use crate::mock::MockBackend;
 use crate::record::Record;
-
-mock! {
-    Backend {}
-
-    #[async_trait]
-    impl KvBackend for Backend {
-        fn limits(&self) -> Limits;
-        async fn range(&self, request: RangeRequest) -> Result<RangePage, BackendError>;
-        async fn txn(&self, txn: Txn) -> Result<TxnReply, BackendError>;
-        async fn grant(&self, ttl: Duration) -> Result<Lease, BackendError>;
-        async fn keep_alive(&self, lease: LeaseId) -> Result<Duration, BackendError>;
-        async fn time_to_live(&self, lease: LeaseId) -> Result<Duration, BackendError>;
-        async fn revoke(&self, lease: LeaseId) -> Result<(), BackendError>;
-        async fn watch(&self, range: KeyRange, after: Revision) -> Result<WatchStream, BackendError>;
-    }
-}
 
 fn entry(key: &'static str, value: &'static str, revision: u64) -> Entry {
     let revision = Revision(revision);

@@ -4,8 +4,6 @@ mod event;
 mod hub;
 mod stream;
 
-use futures::StreamExt;
-
 use crate::error::{Error, Result};
 use crate::kv::{KvBackend, Revision};
 use crate::path::FilePath;
@@ -63,12 +61,7 @@ impl<B: KvBackend> Storage<B> {
             // Behind the subscription, so that whatever is changed after this is still to come.
             (None, None) => hub.newest().await.map_err(Error::of_read)?,
         };
-        Ok(stream::Following::new(hub, live, path, after, reached).into_stream())
-    }
-}
-
-impl ChangeStream {
-    pub(crate) fn new(events: impl futures::Stream<Item = Result<WatchEvent>> + Send + 'static) -> Self {
-        Self(events.boxed())
+        // The storage is not closed as long as somebody follows it.
+        Ok(stream::Following::new(hub, live, path, after, reached).into_stream(self.clone()))
     }
 }

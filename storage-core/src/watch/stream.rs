@@ -17,7 +17,7 @@ use crate::retry::Backoff;
 /// The changes of a path and of what is below it. See [`Storage::watch`](crate::Storage::watch).
 ///
 /// Its first error is its last item. Dropping it ends the watch.
-pub struct ChangeStream(pub(super) BoxStream<'static, Result<WatchEvent>>);
+pub struct ChangeStream(BoxStream<'static, Result<WatchEvent>>);
 
 impl Stream for ChangeStream {
     type Item = Result<WatchEvent>;
@@ -68,10 +68,12 @@ impl Following {
         Self { hub, live, path, seen: after, behind, ready: VecDeque::new() }
     }
 
-    pub(super) fn into_stream(self) -> super::ChangeStream {
-        ChangeStream::new(stream::try_unfold(self, |mut following| async move {
-            Ok(following.next().await?.map(|event| (event, following)))
-        }))
+    /// The stream, which keeps something until it is dropped.
+    pub(super) fn into_stream(self, keeps: impl Send + 'static) -> ChangeStream {
+        let events = stream::try_unfold((self, keeps), |(mut following, keeps)| async move {
+            Ok(following.next().await?.map(|event| (event, (following, keeps))))
+        });
+        ChangeStream(events.boxed())
     }
 
     /// The next event, or `None` when the storage is closed.

@@ -1,0 +1,96 @@
+//! Locks and the runtimes they are taken in.
+#![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use kv_memory::MemoryBackend;
+use storage_core::kv::{KeyRange, KvBackend, RangeRequest};
+use storage_core::{LockState, Storage, StorageOptions};
+use tokio::runtime::{Builder, Runtime};
+
+fn runtime() -> Runtime {
+    Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+async fn open(backend: &MemoryBackend) -> Storage<MemoryBackend> {
+    Storage::open(backend.clone(), StorageOptions::new()).await.unwrap()
+}
+
+/// Far more than dropping may take, far less than any time-out.
+const AT_ONCE: Duration = Duration::from_secs(2);
+
+#[expect(clippy::disallowed_methods, reason = "what happens without a runtime takes real time")]
+fn at_once<T>(what: &str, act: impl FnOnce() -> T) -> T {
+    let start = Instant::now();
+    let result = act();
+    let took = start.elapsed();
+    assert!(took < AT_ONCE, "{what} took {took:?}");
+    println!("{what}: {took:?}");
+    result
+}
+
+#[test]
+fn a_guard_outlives_its_runtime_and_is_lost() {
+    let (backend, first) = (MemoryBackend::new(), runtime());
+    let storage = first.block_on(open(&backend));
+    let guard = first.block_on(storage.lock("a")).unwrap();
+    assert_eq!(guard.state(), LockState::Held);
+    at_once("shutting the runtime down", || drop(first));
+    assert_eq!(guard.state(), LockState::Lost, "nobody renews it any more");
+    at_once("dropping the guard", || drop(guard));
+
+    // Another runtime begins another session. The first one's place ends with its lease, not before.
+    let second = runtime();
+    let guard = second.block_on(storage.lock("b")).unwrap();
+    assert!(guard.is_held());
+    second.block_on(guard.unlock()).unwrap();
+    assert!(second.block_on(storage.try_lock("a")).unwrap().is_none());
+    second.block_on(storage.close()).unwrap();
+}
+
+#[test]
+fn a_runtime_shuts_down_while_guards_waits_and_watches_are_alive() {
+    let (backend, runtime) = (MemoryBackend::new(), runtime());
+    let storage = runtime.block_on(open(&backend));
+    runtime.block_on(async {
+        let guard = storage.lock("a").await.unwrap();
+        for _ in 0..10 {
+            let storage = storage.clone();
+            tokio::spawn(async move {
+                let _guard = storage.lock("a").await;
+                std::future::pending::<()>().await;
+            });
+        }
+        let (storage, mut changes) = (storage.clone(), storage.watch("").await.unwrap());
+        tokio::spawn(async move {
+            let _held = (guard, storage);
+            while changes.next().await.is_some() {}
+        });
+        tokio::task::yield_now().await;
+    });
+    at_once("shutting the runtime down", || drop(runtime));
+    at_once("dropping the storage", || drop(storage));
+}
+
+#[test]
+fn a_guard_dropped_without_a_runtime_frees_the_lock() {
+    let (backend, runtime) = (MemoryBackend::new(), runtime());
+    let storage = runtime.block_on(open(&backend));
+    let guard = runtime.block_on(storage.lock("a")).unwrap();
+    at_once("dropping the guard", || drop(guard));
+    let next = runtime.block_on(async { tokio::time::timeout(AT_ONCE, storage.lock("a")).await });
+    drop(next.expect("it is free").unwrap());
+    at_once("dropping the storage", || drop(storage));
+    let gone = runtime.block_on(async {
+        for _ in 0..200 {
+            let keys = RangeRequest::new(KeyRange::prefix("/caddy/session/"));
+            if backend.range(keys).await.unwrap().entries.is_empty() {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        false
+    });
+    assert!(gone, "the session ends with the storage");
+}
