@@ -17,6 +17,7 @@ pub(crate) const CASES: &[Case] = &[
     case!(["FS-LOCK-13"], a_lock_that_arrives_after_its_deadline_leaves_nothing_behind),
     case!(["FS-LOCK-13"], a_release_whose_answer_is_lost_is_carried_out),
     case!(["FS-LOCK-13"], a_repeated_lock_that_arrives_after_its_release_leaves_nothing_behind),
+    case!(["FS-LOCK-13"], answers_that_are_lost_for_one_lock_do_not_disturb_the_others),
     case!(["FS-LOCK-14"], an_outage_while_waiting_is_waited_out),
 ];
 
@@ -97,6 +98,38 @@ async fn a_repeated_lock_that_arrives_after_its_release_leaves_nothing_behind(co
     context.sleep(2 * LATE).await;
     assert_eq!(places(&context, "a").await, 0);
     other.try_lock("a").await.unwrap().expect("it is free").unlock().await.unwrap();
+}
+
+/// Giving up a place whose put was never answered changes the epoch of the session, under which other tasks are taking
+/// their locks.
+async fn answers_that_are_lost_for_one_lock_do_not_disturb_the_others(context: Context) {
+    let tree = open_faulty(&context, TIMEOUT).await;
+    tree.lock("begins the session").await.unwrap().unlock().await.unwrap();
+    let puts = AtomicU32::new(0);
+    tree.backend().inject(move |call| {
+        let is_lost = puts_place(call) && puts.fetch_add(1, SeqCst).is_multiple_of(3);
+        is_lost.then_some(Fault::LoseAnswer)
+    });
+    let tasks = (0..8).map(|task| {
+        let tree = tree.clone();
+        tokio::spawn(async move {
+            let name = format!("lock-{task}");
+            for _ in 0..10 {
+                match tree.try_lock(&name).await {
+                    // Nobody else wants it; only what this task has given up may still be there.
+                    Ok(guard) => drop(guard),
+                    Err(error) => assert_eq!(error.kind(), ErrorKind::OutcomeUnknown, "{error:?}"),
+                }
+                tree.lock(&name).await.unwrap().unlock().await.unwrap();
+            }
+        })
+    });
+    for task in tasks.collect::<Vec<_>>() {
+        super::support::done("every task has its turns", task).await;
+    }
+    for task in 0..8 {
+        until_places(&context, &format!("lock-{task}"), 0).await;
+    }
 }
 
 async fn an_outage_while_waiting_is_waited_out(context: Context) {

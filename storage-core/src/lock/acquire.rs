@@ -93,17 +93,16 @@ impl<B: KvBackend> Storage<B> {
         deadline: Option<Duration>,
         lock: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        let late = async {
-            match deadline {
-                Some(deadline) => tokio::time::sleep(deadline).await,
-                None => std::future::pending().await,
+        let closing = self.client().background.closing();
+        let lock = async {
+            tokio::select! {
+                locked = lock => locked,
+                () = closing.cancelled() => Err(Error::new(ErrorKind::Closed)),
             }
         };
-        tokio::select! {
-            locked = lock => locked,
-            () = self.client().background.closing().cancelled() => Err(Error::new(ErrorKind::Closed)),
-            () = late => Err(Error::new(ErrorKind::LockTimeout).with_detail(format!("after {:?}", deadline.unwrap_or_default()))),
-        }
+        let Some(deadline) = deadline else { return lock.await };
+        let late = |_| Error::new(ErrorKind::LockTimeout).with_detail(format!("after {deadline:?}"));
+        tokio::time::timeout(deadline, lock).await.map_err(late)?
     }
 
     async fn acquire(&self, name: &LockName, label: Option<&str>) -> Result<LockGuard<B>> {

@@ -63,7 +63,7 @@ impl<B: KvBackend> Storage<B> {
     /// Lists who holds locks and who waits for them, in every process: by name, and by position in the queue. A task that
     /// waits behind another of its own process is not seen.
     ///
-    /// One round trip for a thousand, and one for each session.
+    /// A listing of their keys, and one round trip for each session.
     ///
     /// # Errors
     ///

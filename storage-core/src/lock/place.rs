@@ -86,7 +86,8 @@ impl<B: KvBackend> Storage<B> {
             if session.lost().is_cancelled() {
                 return Ok(Asked::Over(place.retire()));
             }
-            let mut checks = vec![Check::Epoch(session.key.clone(), session.epoch())];
+            let epoch = session.epoch();
+            let mut checks = vec![Check::Epoch(session.key.clone(), epoch)];
             if patience == Patience::OnlyIfFree {
                 checks.push(Check::Free(queue.clone()));
             }
@@ -105,13 +106,17 @@ impl<B: KvBackend> Storage<B> {
                 }
                 Ok(Written::Refused(_, found)) => {
                     let [own, queue] = found.try_into().unwrap_or_default();
-                    let Some(own) = own.entries.first() else {
-                        session.lost().cancel();
-                        continue;
-                    };
-                    if own.mod_revision != session.epoch() {
-                        session.learn_epoch(own.mod_revision);
-                        continue;
+                    match own.entries.first().map(|own| own.mod_revision) {
+                        Some(current) if current == epoch => {}
+                        Some(current) if current > epoch => {
+                            session.learn_epoch(current);
+                            continue;
+                        }
+                        // It is gone, or the store has gone back in time: this is not the session that was begun.
+                        _ => {
+                            session.lost().cancel();
+                            continue;
+                        }
                     }
                     // An attempt whose answer was lost may have taken the place.
                     match Queue::new(Revision::ZERO, queue.entries).position(&place.key) {
