@@ -4,6 +4,7 @@
 //! - `kv-*` and `storage-conformance` depend on `storage-core` only.
 //! - `storage-conformance` is for backends, the command and xtask.
 //! - `etcd-process` knows no other crate, and published crates use it in tests only.
+//! - `cluster-tests` is for nobody.
 
 use std::collections::BTreeSet;
 
@@ -102,6 +103,7 @@ fn broken_rule(member: &Member, dependency: &str, purpose: Purpose) -> Option<&'
     match (member.name.as_str(), dependency) {
         ("storage-core", _) => Some("storage-core knows no other crate, not even in its tests"),
         ("etcd-process", _) => Some("etcd-process knows no other crate"),
+        (_, "cluster-tests") => Some("cluster-tests is for nobody"),
         (_, "storage-core") => None,
         ("storage-conformance", _) => Some("storage-conformance depends on storage-core only"),
         (_, _) if member.is_backend() && purpose == Purpose::Use => {
@@ -143,6 +145,7 @@ mod tests {
             ("other", Purpose::Tests, "storage-conformance"),
             ("etcd-process", Purpose::Use, "storage-core"),
             ("etcd-process", Purpose::Tests, "storage-core"),
+            ("storage-cli", Purpose::Tests, "cluster-tests"),
         ];
         for (name, purpose, dependency) in forbidden {
             let mut members = planned();
@@ -191,6 +194,7 @@ mod tests {
             member("storage-cli", true, &["storage-core", "kv-etcd", "kv-memory"], &["etcd-process"]),
             member("other", true, &["storage-core"], &[]),
             member("etcd-process", false, &["tokio"], &[]),
+            member("cluster-tests", false, &["storage-core", "kv-etcd"], &["etcd-process"]),
             member("xtask", false, &["etcd-process", "kv-etcd"], &["storage-conformance"]),
         ]
     }

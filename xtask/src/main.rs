@@ -10,6 +10,7 @@ mod msrv;
 mod process;
 mod setup;
 mod sources;
+mod stress;
 mod test;
 
 use std::{
@@ -29,6 +30,12 @@ enum Xtask {
     Setup,
     /// Share a tree of certificates between two processes through a private etcd, and show it
     Demo,
+    /// Load the locks with several processes on a real etcd, kill and stop some, and print the figures
+    Stress {
+        /// How long the load of each test lasts; some take longer
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
     /// Run every check: formatting, layering, MSRV, clippy, documentation, all tests
     Test {
         /// Run these steps only
@@ -41,6 +48,7 @@ fn main() -> ExitCode {
     let result = match Xtask::parse() {
         Xtask::Setup => setup::ensure(Effort::Everything).map(|_| ExitCode::SUCCESS),
         Xtask::Demo => demo::run().map(|()| ExitCode::SUCCESS),
+        Xtask::Stress { seconds } => stress::run(seconds).map(|()| ExitCode::SUCCESS),
         Xtask::Test { steps } => test::run(&steps),
     };
     result.unwrap_or_else(|error| {
