@@ -21,6 +21,8 @@ pub(crate) const CASES: &[Case] = &[
     case!(["FS-SESSION-4"], the_end_of_the_session_is_told_to_every_guard),
     case!(["FS-SESSION-5"], a_lost_session_is_replaced),
     case!(["FS-SESSION-5"], who_waits_when_the_session_is_lost_waits_on),
+    case!(["FS-SESSION-5"], a_guard_that_is_kept_after_the_loss_keeps_nobody_out),
+    case!(["FS-SESSION-2"], slow_reads_do_not_hold_up_renewals),
     case!(["FS-SESSION-6"], renewing_starts_the_lease_again),
     case!(["FS-SESSION-7"], closing_frees_every_lock_at_once),
     case!(["FS-SESSION-7"], who_waits_is_told_that_the_storage_was_closed),
@@ -157,6 +159,38 @@ async fn who_waits_when_the_session_is_lost_waits_on(context: Context) {
     context.eventually("it waits in a new session", Context::PATIENCE, anew).await;
     guard.unlock().await.unwrap();
     done("it has the lock", waiting).await.unlock().await.unwrap();
+}
+
+async fn a_guard_that_is_kept_after_the_loss_keeps_nobody_out(context: Context) {
+    let (tree, operator) = (open(&context).await, open(&context).await);
+    let broken = tree.lock("a").await.unwrap();
+    operator.break_lock("a").await.unwrap().expect("it was held");
+    until_lost(&broken).await;
+    let again = done("another task has it", {
+        let tree = tree.clone();
+        tokio::spawn(async move { tree.lock("a").await.unwrap() })
+    });
+    let again = again.await;
+    delete_keys_below(&context, "session/").await;
+    until_lost(&again).await;
+    let last = done("a third has it", tokio::spawn(async move { tree.lock("a").await.unwrap() })).await;
+    assert!(last.is_held());
+    refused(broken.unlock().await, ErrorKind::LockLost, "a");
+    drop(again);
+    assert!(last.is_held() && operator.try_lock("a").await.unwrap().is_none());
+}
+
+async fn slow_reads_do_not_hold_up_renewals(context: Context) {
+    let timeout = shortest_timeout(&context).await;
+    let tree = open_faulty(&context, timeout).await;
+    let guard = tree.lock("a").await.unwrap();
+    tree.backend().inject(|call| matches!(call, Call::Range(_)).then_some(Fault::Hang));
+    for _ in 0..6 {
+        context.sleep(timeout / 2).await;
+        assert!(guard.is_held());
+    }
+    tree.backend().heal();
+    guard.unlock().await.unwrap();
 }
 
 async fn renewing_starts_the_lease_again(context: Context) {

@@ -1,7 +1,6 @@
 //! Taking a lock.
 
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -143,7 +142,7 @@ impl<B: KvBackend> Storage<B> {
     }
 
     fn guard(&self, name: &LockName, place: Place, token: FencingToken) -> LockGuard<B> {
-        let hold = Arc::new(Hold::new(place, token));
+        let hold = Hold::new(place, token);
         Turn::publish(&self.client().locks, name, &hold);
         LockGuard::new(self.clone(), name.clone(), hold)
     }

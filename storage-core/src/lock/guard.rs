@@ -60,7 +60,8 @@ impl<B: KvBackend> LockGuard<B> {
     }
 
     /// Waits until the lock is lost: its session has ended, or may have; somebody broke it; or it was released by
-    /// [`Storage::unlock`]. Never resolves while the lock is held.
+    /// [`Storage::unlock`]. Never resolves while the lock is held. From then on others can have the lock, other tasks of
+    /// this process too, although the guard is still there.
     ///
     /// When the machine has slept it may take a second after waking; [`state`](Self::state) knows at once.
     ///
@@ -155,7 +156,7 @@ impl<B: KvBackend> LockGuard<B> {
         self.check_held()?;
         let written = write(Check::Held(self.hold.key.clone())).await;
         if written.as_ref().is_err_and(|error| error.kind() == ErrorKind::LockLost) {
-            self.hold.lost.cancel();
+            self.hold.lose();
         }
         written
     }

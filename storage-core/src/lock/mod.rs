@@ -12,6 +12,7 @@ mod queue;
 mod state;
 
 pub use guard::LockGuard;
+pub(crate) use hold::Hold;
 pub(crate) use local::LocalQueues;
 pub(crate) use name::LockName;
 pub use operator::LockEntry;

@@ -19,22 +19,36 @@ use crate::retry::Backoff;
 pub(super) async fn keep(session: Arc<Session>, closing: CancellationToken) -> Result<(), BackendError> {
     /// How long ending the lease may take: who closes a storage does not wait for a store that is not there.
     const REVOKE_LIMIT: Duration = Duration::from_secs(5);
-    // Also when the runtime shuts down, and nobody renews it any more.
-    let lost = session.lost.clone().drop_guard();
+    let end = End(Arc::clone(&session));
     tokio::select! {
         () = closing.cancelled() => {}
         () = session.lost.cancelled() => {}
         () = session.renew_until_lost() => {}
         () = session.until_over() => {}
         () = session.watch_own_key() => {}
+        () = session.look_after_locks() => {}
     }
-    drop(lost);
+    drop(end);
     // Not dropped half-way: what waits for the locks of this session need not wait for the end of the lease.
     match tokio::time::timeout(REVOKE_LIMIT, session.backend.0.revoke(session.lease)).await {
         Ok(Err(error)) if error.kind() == BackendErrorKind::LeaseNotFound => Ok(()),
         Ok(result) => result,
         Err(_) => {
             Err(BackendError::new(BackendErrorKind::Timeout, format!("revoke, after {REVOKE_LIMIT:?}")))
+        }
+    }
+}
+
+/// Tells everybody that the session is lost; also when the runtime shuts down, and nobody renews it any more.
+struct End(Arc<Session>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.lost.cancel();
+        for (_, hold) in self.0.holds() {
+            if let Some(hold) = hold.upgrade() {
+                hold.lose();
+            }
         }
     }
 }
@@ -75,7 +89,7 @@ impl Session {
                 backoff.pause().await;
             }
             // The net under the watch of the own key.
-            self.look_after_locks().await;
+            self.doubt.notify_one();
         }
     }
 
@@ -102,7 +116,7 @@ impl Session {
                         return;
                     }
                     if !batch.events.is_empty() {
-                        self.look_after_locks().await;
+                        self.doubt.notify_one();
                     }
                     seen = batch.revision;
                     backoff = Backoff::new();
@@ -114,20 +128,23 @@ impl Session {
             let Ok(page) = self.backend.0.range(own_key).await else { continue };
             match page.entries.first() {
                 None => return,
-                Some(entry) if entry.mod_revision > seen => self.look_after_locks().await,
+                Some(entry) if entry.mod_revision > seen => self.doubt.notify_one(),
                 Some(_) => {}
             }
             seen = page.revision;
         }
     }
 
-    /// Tells the guards of locks whose keys are gone.
+    /// Tells the guards of locks whose keys are gone. Beside the renewals, which must not wait for slow reads.
     async fn look_after_locks(&self) {
-        let held: Vec<_> =
-            lock(&self.held).iter().map(|(place, lost)| (place.clone(), lost.clone())).collect();
-        for (place, lost) in held {
-            if let Ok(None) = self.backend.0.get(place).await {
-                lost.cancel();
+        loop {
+            self.doubt.notified().await;
+            for (place, hold) in self.holds() {
+                if let Ok(None) = self.backend.0.get(place).await
+                    && let Some(hold) = hold.upgrade()
+                {
+                    hold.lose();
+                }
             }
         }
     }

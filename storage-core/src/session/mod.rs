@@ -7,16 +7,17 @@ mod open;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use bytes::Bytes;
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::life::Life;
 use crate::kv::{BackendError, BackendErrorKind, Key, KvBackend, LeaseId, Op, Revision, Txn};
-use crate::lock::LockState;
+use crate::lock::{Hold, LockState};
 
 pub(crate) use open::Sessions;
 
@@ -37,8 +38,10 @@ pub(crate) struct Session {
     places: AtomicU64,
     life: Mutex<Life>,
     lost: CancellationToken,
-    /// The places that hold a lock, each with what tells its guard that it is lost.
-    held: Mutex<HashMap<Key, CancellationToken>>,
+    /// The places that hold a lock, each with whom to tell when it is lost.
+    held: Mutex<HashMap<Key, Weak<Hold>>>,
+    /// Holds a permit when there is a reason to look whether they are still there.
+    doubt: Notify,
     runtime: Handle,
     tasks: TaskTracker,
 }
@@ -80,15 +83,21 @@ impl Session {
         self.places.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Watches over a place that holds a lock: the token is cancelled when the place or the session is gone.
-    pub(crate) fn hold(&self, place: &Key) -> CancellationToken {
-        let lost = self.lost.child_token();
-        lock(&self.held).insert(place.clone(), lost.clone());
-        lost
+    /// Watches over a place that holds a lock: the holder is told when the place or the session is gone.
+    pub(crate) fn hold(&self, place: &Key, hold: &Arc<Hold>) {
+        lock(&self.held).insert(place.clone(), Arc::downgrade(hold));
+        // It may have been over before.
+        if self.lost.is_cancelled() {
+            hold.lose();
+        }
     }
 
     pub(crate) fn let_go(&self, place: &Key) {
         lock(&self.held).remove(place);
+    }
+
+    fn holds(&self) -> Vec<(Key, Weak<Hold>)> {
+        lock(&self.held).iter().map(|(place, hold)| (place.clone(), Weak::clone(hold))).collect()
     }
 
     /// Runs a task on the runtime of the session, from wherever it is called. When that runtime is gone nothing happens.

@@ -1,8 +1,8 @@
-use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -97,7 +97,8 @@ impl<B: KvBackend> Storage<B> {
             places: AtomicU64::new(0),
             life: Mutex::new(Life::new(sent, lease.ttl)),
             lost: CancellationToken::new(),
-            held: Mutex::new(HashMap::new()),
+            held: Mutex::default(),
+            doubt: Notify::new(),
             runtime: Handle::current(),
             tasks: client.background.tasks.clone(),
         })
