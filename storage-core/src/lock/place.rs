@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
-
 use super::local::Turn;
 use super::name::LockName;
 use super::queue::{Position, Queue};
 use crate::clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::Identity;
-use crate::kv::{BackendErrorKind, Get, Key, KeyRange, KvBackend, Op, OpReply, Revision};
+use crate::kv::{BackendError, BackendErrorKind, Get, Key, KvBackend, Op, OpReply, Revision};
 use crate::retry::Backoff;
 use crate::session::Session;
 use crate::storage::{Check, Storage, Write, Written, unexpected_reply};
@@ -44,8 +42,8 @@ pub(super) enum Asked {
 }
 
 impl<B: KvBackend> Storage<B> {
-    /// Asks for a place in the queue, in a task of its own: a transaction that has been sent cannot be called back, so
-    /// somebody has to wait for its answer, whoever is dropped meanwhile.
+    /// Asks for a place in the queue until it is known whether there is one. Repeating is harmless: a place that is put
+    /// again keeps its position. If the future is dropped the place is, and with that given up.
     pub(super) async fn ask(
         &self,
         name: &LockName,
@@ -58,34 +56,10 @@ impl<B: KvBackend> Storage<B> {
         let record = Identity::own(label, clock::wall_clock()).encode();
         let put = Op::Put { key: key.clone(), value: record, lease: Some(session.lease) };
         let queue = self.layout().queue(name);
-        let (answer, answered) = oneshot::channel();
-        let storage = self.clone();
-        let runtime = Arc::clone(&session);
-        runtime.spawn(async move {
-            let place = Place { session, key, turn: Some(turn), is_open: false };
-            let asked = storage.put_place(place, put, queue, patience, &answer).await;
-            // If nobody waits any more the place is dropped, and with that given up.
-            let _ = answer.send(asked);
-        });
-        answered.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::Closed)))
-    }
-
-    /// Puts a place until it is known whether it is there. Repeating is harmless: a place that is put again keeps its
-    /// position.
-    async fn put_place(
-        &self,
-        mut place: Place,
-        put: Op,
-        queue: KeyRange,
-        patience: Patience,
-        caller: &oneshot::Sender<Result<Asked>>,
-    ) -> Result<Asked> {
+        let mut place = Place { session, key, turn: Some(turn), is_open: false };
         let mut backoff = Backoff::new();
-        loop {
-            let session = &place.session;
-            if session.lost().is_cancelled() {
-                return Ok(Asked::Over(place.retire()));
-            }
+        while !place.session.lost().is_cancelled() {
+            let session = Arc::clone(&place.session);
             let epoch = session.epoch();
             let mut checks = vec![Check::Epoch(session.key.clone(), epoch)];
             if patience == Patience::OnlyIfFree {
@@ -93,11 +67,14 @@ impl<B: KvBackend> Storage<B> {
             }
             let ops = vec![put.clone(), Op::Get(Queue::get(&queue))];
             let otherwise = vec![Get::key(session.key.clone()), Queue::get(&queue)];
-            // What is still on its way when the session is over cannot come into being any more, or ends with it.
+            let was_open = place.is_open;
+            // Until there is an answer; it is what counts should the future be dropped.
+            place.is_open = true;
             let written = tokio::select! {
-                () = session.lost().cancelled() => continue,
+                () = session.lost().cancelled() => break,
                 written = self.write(Write { checks, ops, otherwise }) => written,
             };
+            place.is_open = was_open || written.as_ref().is_err_and(Error::is_outcome_unknown);
             match written {
                 Ok(Written::Done(revision, mut replies)) => {
                     let Some(OpReply::Get(get)) = replies.pop() else { return Err(unexpected_reply()) };
@@ -115,7 +92,7 @@ impl<B: KvBackend> Storage<B> {
                         // It is gone, or the store has gone back in time: this is not the session that was begun.
                         _ => {
                             session.lost().cancel();
-                            continue;
+                            break;
                         }
                     }
                     // An attempt whose answer was lost may have taken the place.
@@ -128,77 +105,70 @@ impl<B: KvBackend> Storage<B> {
                     }
                 }
                 Err(error) if error.is_backend(BackendErrorKind::LeaseNotFound) => session.lost().cancel(),
-                Err(error) => {
-                    place.is_open |= error.is_outcome_unknown();
-                    if patience == Patience::OnlyIfFree || !error.is_retryable() || caller.is_closed() {
-                        return Err(error);
-                    }
-                    backoff.pause().await;
-                }
+                Err(error) if patience == Patience::OnlyIfFree || !error.is_retryable() => return Err(error),
+                Err(_) => backoff.pause().await,
             }
         }
+        Ok(Asked::Over(place.retire()))
     }
 }
 
 impl Place {
     /// The turn for another attempt, once the place is known not to be there.
     pub(super) fn retire(mut self) -> Turn {
+        let turn = self.turn.take().expect("there until it is given up");
         if self.is_open {
-            self.begin_giving_up(None, None);
+            self.give_up_in_background(None);
         }
-        self.turn.take().expect("there until it is given up")
+        turn
     }
 
-    /// Gives the place up, and answers whether it was there. What is left of it when that fails is done in the
-    /// background, as it is when the future is dropped.
+    /// Gives the place up, and answers whether it was there. If that fails, or the future is dropped, it is done in the
+    /// background: a place can be deleted any number of times.
     pub(super) async fn give_up(mut self) -> Result<bool> {
-        let (answer, answered) = oneshot::channel();
-        let turn = self.turn.take();
-        self.begin_giving_up(turn, Some(answer));
-        answered.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::LockLost)))
+        let was_there = tokio::select! {
+            () = self.session.lost().cancelled() => Err(Error::new(ErrorKind::LockLost)),
+            deleted = self.delete() => deleted.map(|count| count > 0).map_err(Error::of_write),
+        }?;
+        self.session.let_go(&self.key);
+        self.turn = None;
+        Ok(was_there)
     }
 
-    /// The turn is kept until the place is gone. The first answer of the store is handed on.
-    fn begin_giving_up(&self, turn: Option<Turn>, answer: Option<oneshot::Sender<Result<bool>>>) {
-        let (session, key, is_open) = (Arc::clone(&self.session), self.key.clone(), self.is_open);
+    /// The turn is kept until the place is gone, or the session.
+    fn give_up_in_background(&mut self, turn: Option<Turn>) {
+        let (session, key) = (Arc::clone(&self.session), self.key.clone());
+        let place = Self { session, key, turn: None, is_open: self.is_open };
         self.session.spawn(async move {
-            let deleted = delete(&session, &key, is_open, answer);
             tokio::select! {
-                () = session.lost().cancelled() => {}
-                () = deleted => {}
+                () = place.session.lost().cancelled() => {}
+                () = place.delete_until_done() => {}
             }
-            session.let_go(&key);
+            place.session.let_go(&place.key);
             drop(turn);
         });
+    }
+
+    async fn delete_until_done(&self) {
+        let mut backoff = Backoff::new();
+        while self.delete().await.is_err() {
+            backoff.pause().await;
+        }
+    }
+
+    async fn delete(&self) -> Result<u64, BackendError> {
+        if self.is_open {
+            self.session.fence_off(&self.key).await
+        } else {
+            self.session.delete_place(&self.key).await
+        }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         if let Some(turn) = self.turn.take() {
-            self.begin_giving_up(Some(turn), None);
+            self.give_up_in_background(Some(turn));
         }
-    }
-}
-
-/// Deletes a place until that has succeeded.
-async fn delete(
-    session: &Session,
-    key: &Key,
-    is_open: bool,
-    mut answer: Option<oneshot::Sender<Result<bool>>>,
-) {
-    let mut backoff = Backoff::new();
-    loop {
-        let deleted = if is_open { session.fence_off(key).await } else { session.delete_place(key).await };
-        let is_done = deleted.is_ok();
-        if let Some(answer) = answer.take() {
-            // Who does not wait for it has nothing to learn.
-            let _ = answer.send(deleted.map(|count| count > 0).map_err(Error::of_write));
-        }
-        if is_done {
-            return;
-        }
-        backoff.pause().await;
     }
 }

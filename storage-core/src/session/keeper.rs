@@ -11,14 +11,15 @@ use crate::clock::Moment;
 use crate::kv::{BackendError, BackendErrorKind, Event, KeyRange, KvBackendExt, RangeRequest, WatchBatch};
 use crate::retry::Backoff;
 
+/// How long who closes a storage waits for a store that may not be there.
+pub(super) const CLOSING_LIMIT: Duration = Duration::from_secs(5);
+
 /// Keeps a session until it is lost or the word is given; then ends its lease.
 ///
 /// # Errors
 ///
 /// When the lease could not be ended: it ends by itself.
 pub(super) async fn keep(session: Arc<Session>, closing: CancellationToken) -> Result<(), BackendError> {
-    /// How long ending the lease may take: who closes a storage does not wait for a store that is not there.
-    const REVOKE_LIMIT: Duration = Duration::from_secs(5);
     let end = End(Arc::clone(&session));
     tokio::select! {
         () = closing.cancelled() => {}
@@ -30,11 +31,11 @@ pub(super) async fn keep(session: Arc<Session>, closing: CancellationToken) -> R
     }
     drop(end);
     // Not dropped half-way: what waits for the locks of this session need not wait for the end of the lease.
-    match tokio::time::timeout(REVOKE_LIMIT, session.backend.0.revoke(session.lease)).await {
+    match tokio::time::timeout(CLOSING_LIMIT, session.backend.0.revoke(session.lease)).await {
         Ok(Err(error)) if error.kind() == BackendErrorKind::LeaseNotFound => Ok(()),
         Ok(result) => result,
         Err(_) => {
-            Err(BackendError::new(BackendErrorKind::Timeout, format!("revoke, after {REVOKE_LIMIT:?}")))
+            Err(BackendError::new(BackendErrorKind::Timeout, format!("revoke, after {CLOSING_LIMIT:?}")))
         }
     }
 }

@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::Session;
-use super::keeper::keep;
+use super::keeper::{CLOSING_LIMIT, keep};
 use super::life::Life;
 use crate::clock::{self, Moment};
 use crate::error::{Error, ErrorKind, Result};
@@ -60,10 +60,14 @@ impl<B: KvBackend> Storage<B> {
             return Ok(session);
         }
         let closing = client.background.closing().clone();
-        // A lease that is being granted when the storage is closed ends by itself.
+        // One that has begun to come into being when the storage is closed is ended properly, if the store answers.
+        let is_too_late = async {
+            closing.cancelled().await;
+            tokio::time::sleep(CLOSING_LIMIT).await;
+        };
         let session = tokio::select! {
-            () = closing.cancelled() => return Err(Error::new(ErrorKind::Closed)),
             session = self.new_session() => Arc::new(session?),
+            () = is_too_late => return Err(Error::new(ErrorKind::Closed)),
         };
         let keeper = client.background.tasks.spawn(keep(Arc::clone(&session), closing));
         *super::lock(&client.sessions.current) = Some(Current { session: Arc::clone(&session), keeper });
