@@ -1,5 +1,7 @@
 //! The command line.
 
+mod lock;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -9,6 +11,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Format;
+
+pub(crate) use lock::{Break, Lock, Locks, LocksCommand, Target, TryLock, Watch};
 
 /// A small, safe file tree for the members of a cluster, kept in etcd.
 #[derive(Debug, Parser)]
@@ -48,6 +52,18 @@ pub(crate) enum Command {
     Import(Import),
     /// Write a file or all files of a directory to a local directory, then check them.
     Export(Export),
+    /// Run a command while holding a lock.
+    ///
+    /// Waits until everybody who asked for the lock before has let go of it, runs the command, and releases the lock.
+    /// Ends with the code of the command. Signals are passed on to it. If the lock is lost the command is ended, with
+    /// SIGTERM and 10 s later with SIGKILL, and the code is 4.
+    Lock(Lock),
+    /// Run a command while holding a lock, or end with code 4 if the lock is not free.
+    TryLock(TryLock),
+    /// Show who holds locks and who waits for them, or break a lock.
+    Locks(Locks),
+    /// Print every change of files, until it is interrupted.
+    Watch(Watch),
 }
 
 #[derive(Debug, Args)]
@@ -168,6 +184,12 @@ mod tests {
             (vec!["kvfs", "frob"], "unrecognized subcommand 'frob'"),
             (vec!["kvfs", "ls", "--frob"], "unexpected argument '--frob'"),
             (vec!["kvfs", "mv", "a"], "<TO>"),
+            (vec!["kvfs", "lock", "a"], "<COMMAND>"),
+            (vec!["kvfs", "lock", "a", "ls"], "unexpected argument 'ls'"),
+            (vec!["kvfs", "lock", "a", "--wait=-1s", "--", "ls"], "not negative"),
+            (vec!["kvfs", "lock", "a", "--wait=0s", "--", "ls"], "try-lock"),
+            (vec!["kvfs", "try-lock", "a", "--ttl=x", "--", "ls"], "like 30s"),
+            (vec!["kvfs", "watch", "--after=x"], "--after"),
         ] {
             let failure = Cli::read(arguments.iter().map(OsString::from)).unwrap_err();
             let Failure::Told { exit, message, .. } = failure else { panic!("it should be told") };

@@ -6,14 +6,15 @@ use storage_core::ErrorKind;
 
 /// How the command ends. Of several that apply the greatest is the one that counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
 pub(crate) enum Exit {
-    Ok = 0,
-    NotFound = 1,
-    Usage = 2,
-    Unavailable = 3,
-    Conflict = 4,
-    Damaged = 5,
+    Ok,
+    NotFound,
+    Usage,
+    Unavailable,
+    Conflict,
+    Damaged,
+    /// The code of a command that was run, or what a shell says instead of one.
+    Passed(u8),
 }
 
 impl Exit {
@@ -25,9 +26,29 @@ Exit codes:
   2  wrong usage, path or setting, too large for the store, or not permitted by it
   3  the store cannot be reached, did not answer or is full, the outcome of a write is
      not known, or a local file could not be read or written
-  4  conflict: exists already, a directory where a file is needed or the reverse, or
-     changed by somebody else
-  5  damaged data in the store";
+  4  conflict: exists already, a directory where a file is needed or the reverse,
+     changed by somebody else, or a lock that is not free or was lost
+  5  damaged data in the store
+`lock` and `try-lock` end with the code of their command: 128 and the number of the
+signal that killed it, 126 or 127 if it cannot be run.";
+
+    /// What a shell says of a program that this signal ended.
+    pub(crate) fn of_signal(signal: i32) -> Self {
+        Self::Passed(u8::try_from(signal).unwrap_or(u8::MAX).saturating_add(128))
+    }
+
+    /// The number.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::NotFound => 1,
+            Self::Usage => 2,
+            Self::Unavailable => 3,
+            Self::Conflict => 4,
+            Self::Damaged => 5,
+            Self::Passed(code) => code,
+        }
+    }
 
     /// The code for an error of this kind.
     pub(crate) fn of(kind: ErrorKind) -> Self {
@@ -55,7 +76,7 @@ Exit codes:
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
+        Self::from(exit.code())
     }
 }
 
@@ -74,6 +95,7 @@ pub(crate) fn kind_name(kind: ErrorKind) -> &'static str {
         ErrorKind::LockTimeout => "lock_timeout",
         ErrorKind::LockLost => "lock_lost",
         ErrorKind::NotHeld => "not_held",
+        ErrorKind::Closed => "closed",
         ErrorKind::Unavailable => "unavailable",
         ErrorKind::Timeout => "timeout",
         ErrorKind::OutcomeUnknown => "outcome_unknown",
@@ -90,7 +112,7 @@ pub(crate) fn kind_name(kind: ErrorKind) -> &'static str {
 mod tests {
     use super::*;
 
-    const TABLE: [(ErrorKind, u8, &str); 21] = [
+    const TABLE: [(ErrorKind, u8, &str); 22] = [
         (ErrorKind::NotFound, 1, "not_found"),
         (ErrorKind::AlreadyExists, 4, "already_exists"),
         (ErrorKind::IsADirectory, 4, "is_a_directory"),
@@ -103,6 +125,7 @@ mod tests {
         (ErrorKind::LockTimeout, 4, "lock_timeout"),
         (ErrorKind::LockLost, 4, "lock_lost"),
         (ErrorKind::NotHeld, 4, "not_held"),
+        (ErrorKind::Closed, 3, "closed"),
         (ErrorKind::Unavailable, 3, "unavailable"),
         (ErrorKind::Timeout, 3, "timeout"),
         (ErrorKind::OutcomeUnknown, 3, "outcome_unknown"),
@@ -117,7 +140,7 @@ mod tests {
     #[test]
     fn every_kind_has_its_code_and_its_name() {
         for (kind, code, name) in TABLE {
-            assert_eq!(Exit::of(kind) as u8, code, "{kind:?}");
+            assert_eq!(Exit::of(kind).code(), code, "{kind:?}");
             assert_eq!(kind_name(kind), name, "{kind:?}");
         }
     }
@@ -127,9 +150,15 @@ mod tests {
         let readme = include_str!("../README.md");
         for exit in [Exit::Ok, Exit::NotFound, Exit::Usage, Exit::Unavailable, Exit::Conflict, Exit::Damaged]
         {
-            let code = exit as u8;
+            let code = exit.code();
             assert!(Exit::HELP.contains(&format!("\n  {code}  ")), "{code}");
             assert!(readme.contains(&format!("\n| {code} | ")), "{code}");
         }
+    }
+
+    #[test]
+    fn a_signal_has_the_code_that_shells_give_it() {
+        assert_eq!(Exit::of_signal(15).code(), 143);
+        assert_eq!(Exit::of_signal(64).code(), 192);
     }
 }

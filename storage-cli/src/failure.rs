@@ -17,11 +17,26 @@ pub(crate) enum Failure {
     ReaderGone,
 }
 
+/// What is said of a lock has other hints than what is said of a file.
+const LOCK: &str = "lock";
+const TRY_LOCK: &str = "try-lock";
+pub(crate) const BREAK: &str = "locks break";
+
 impl Failure {
+    /// A failure that no kind of the storage's is for.
+    pub(crate) fn new(exit: Exit, kind: &'static str, message: impl Into<String>) -> Self {
+        Self::Told { exit, kind, message: message.into() }
+    }
+
     /// An operation of this command on this path failed in the storage.
     pub(crate) fn storage(command: &str, path: &str, error: &Error) -> Self {
         let message = format!("{command} {path:?}: {}", explained(command, path, error));
         Self::Told { exit: Exit::of(error.kind()), kind: kind_name(error.kind()), message }
+    }
+
+    /// An operation on no path in particular failed in the storage.
+    pub(crate) fn storage_at_large(command: &str, error: &Error) -> Self {
+        Self::of_kind(error.kind(), format!("{command}: {}", explained(command, "", error)))
     }
 
     /// The store could not be opened.
@@ -144,12 +159,17 @@ fn hint(command: &str, kind: ErrorKind) -> Option<&'static str> {
         (ErrorKind::IsADirectory, _) => "files lie below it; name a file",
         (ErrorKind::NotADirectory, "ls") => "it is a file; use `kvfs stat` or `kvfs get`",
         (ErrorKind::NotADirectory, _) => "it is a file, so nothing can lie below it; choose another path",
+        (ErrorKind::InvalidPath, LOCK | TRY_LOCK | BREAK) => "any other text of up to 1,024 bytes is one",
         (ErrorKind::InvalidPath, _) => "a path is like sites/example.com/cert.pem",
+        (ErrorKind::TooLarge, LOCK | TRY_LOCK) => "choose a shorter label",
         (ErrorKind::TooLarge, _) => "kvfs is for small files",
         (ErrorKind::ChecksumMismatch | ErrorKind::Corrupt, _) => "replace it with `kvfs put` or remove it",
         (ErrorKind::Conflict, _) => "look at what is there now, then run it again",
         (ErrorKind::Unavailable | ErrorKind::Timeout, _) => {
             "is the server running? check --store or KVFS_STORE"
+        }
+        (ErrorKind::LockTimeout, _) | (ErrorKind::OutcomeUnknown, LOCK | TRY_LOCK | BREAK) => {
+            "`kvfs locks` shows who has the lock"
         }
         (ErrorKind::OutcomeUnknown, _) => "`kvfs stat` shows what is there; running it again is safe",
         (ErrorKind::NoSpace, _) => "remove files with `kvfs rm`, then compact and defragment the store",

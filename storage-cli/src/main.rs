@@ -8,6 +8,7 @@ mod local;
 mod output;
 mod progress;
 mod session;
+mod signals;
 mod store_url;
 
 use std::process::ExitCode;

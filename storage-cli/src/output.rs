@@ -1,10 +1,11 @@
 //! What is written to standard output and standard error, as text or as JSON: one object on a line.
 
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::io::{self, BufWriter, Write};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use storage_core::{EntryKind, Metadata};
 
@@ -179,20 +180,48 @@ pub(crate) fn rfc3339(time: SystemTime) -> Timestamp {
     Timestamp::try_from(time).unwrap_or(Timestamp::MAX)
 }
 
+/// A duration as people write it, in whole seconds.
+pub(crate) fn friendly(duration: Duration) -> String {
+    let seconds = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+    format!("{:#}", SignedDuration::from_secs(seconds))
+}
+
 fn json(value: &impl Serialize) -> String {
-    serde_json::to_string(value).expect("structs of text and numbers with named fields have a JSON form")
+    let json = serde_json::to_string(value);
+    let json = json.expect("structs of text and numbers with named fields have a JSON form");
+    if !json.contains(char::is_control) {
+        return json;
+    }
+    // JSON may hold 0x7f to 0x9f as they are, and some terminals obey them: 0x9b begins a command as ESC [ does.
+    json.chars().fold(String::with_capacity(json.len()), |mut line, c| {
+        if c.is_control() {
+            // Writing to a string cannot fail.
+            let _ = write!(line, "\\u{:04x}", u32::from(c));
+        } else {
+            line.push(c);
+        }
+        line
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn the_format_is_known_though_other_arguments_are_wrong() {
         let asked_for = |line: &str| Format::asked_for(line.split(' ').map(OsString::from));
         assert_eq!(asked_for("kvfs --wrong --json"), Format::Json);
         assert_eq!(asked_for("kvfs get -- --json"), Format::Text);
+    }
+
+    #[test]
+    fn json_holds_nothing_that_a_terminal_obeys() {
+        let text = "a\n\u{1b}[31m\u{7f}\u{9b}31mä";
+        let written = json(&ErrorJson { kind: "x", message: text });
+        assert!(!written.contains(char::is_control), "{written:?}");
+        let read: serde_json::Value = serde_json::from_str(&written).unwrap();
+        assert_eq!(read["message"], text);
     }
 
     #[test]

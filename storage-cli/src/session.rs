@@ -25,18 +25,28 @@ impl Session {
         Self { store, output: Output::to_stdout(format) }
     }
 
+    /// The store that was given, as it was given.
+    pub(crate) fn store(&self) -> Option<&str> {
+        self.store.as_deref()
+    }
+
     /// Opens the tree.
     pub(crate) async fn open(&self) -> Result<Tree, Failure> {
-        let Some(url) = self.store.as_deref().filter(|url| !url.is_empty()) else {
+        self.open_with(StorageOptions::new()).await
+    }
+
+    /// Opens the tree with these options, but for the prefix: that is the URL's.
+    pub(crate) async fn open_with(&self, options: StorageOptions) -> Result<Tree, Failure> {
+        let Some(url) = self.store().filter(|url| !url.is_empty()) else {
             let missing = "no store was given, set --store or KVFS_STORE";
             return Err(Failure::usage(format!("{missing}; {EXAMPLES}")));
         };
         let url: StoreUrl = url.parse().map_err(|error| Failure::usage(format!("{error}")))?;
         let (backend, options) = match &url {
-            StoreUrl::Memory => (Arc::new(MemoryBackend::new()) as Arc<dyn KvBackend>, StorageOptions::new()),
+            StoreUrl::Memory => (Arc::new(MemoryBackend::new()) as Arc<dyn KvBackend>, options),
             StoreUrl::Etcd { config, prefix } => {
                 let etcd = EtcdBackend::connect(config).await.map_err(|error| not_connected(&url, &error))?;
-                (Arc::new(etcd) as Arc<dyn KvBackend>, StorageOptions::new().with_prefix(prefix.clone()))
+                (Arc::new(etcd) as Arc<dyn KvBackend>, options.with_prefix(prefix.clone()))
             }
         };
         let opened = Storage::open(backend, options).await;
@@ -58,6 +68,13 @@ pub(crate) fn file_path(command: &str, path: &str) -> Result<FilePath, Failure> 
         return Err(Failure::of_kind(ErrorKind::InvalidPath, format!("{command} {path:?}: {reason}")));
     }
     Ok(parsed)
+}
+
+/// Refuses what is no lock's name before the store is asked. The library says what is one, of an empty store of our own.
+pub(crate) async fn lock_name(command: &str, name: &str) -> Result<(), Failure> {
+    let refused = |error| Failure::storage(command, name, &error);
+    let empty = Storage::open(MemoryBackend::new(), StorageOptions::new()).await.map_err(refused)?;
+    empty.break_lock(name).await.map(drop).map_err(refused)
 }
 
 fn not_connected(url: &StoreUrl, error: &BackendError) -> Failure {

@@ -37,6 +37,7 @@ fn wrong_paths_are_refused() {
         (&["export", "none", "out"], 1, &[r#"export "none": not found"#]),
         (&["export", "../x", "out"], 2, &["invalid path"]),
         (&["import", ".", "../x"], 2, &[r#"import "../x": invalid path"#]),
+        (&["watch", "../x"], 2, &[r#"watch "../x": invalid path"#]),
     ] {
         memory.run(arguments).failed(code, said);
         let json = memory.run(&[arguments, &["--json"]].concat());
@@ -44,6 +45,20 @@ fn wrong_paths_are_refused() {
         let told = objects(&json.stderr);
         assert_eq!(told.len(), 1, "{json:?}");
         assert!(told[0]["error"]["kind"].is_string() && told[0]["error"]["message"].is_string(), "{json:?}");
+    }
+}
+
+#[test]
+fn wrong_names_of_locks_are_refused_before_the_store_is_asked() {
+    let nowhere = Kvfs::on("etcd://127.0.0.1:1");
+    let long = "x".repeat(1025);
+    for (name, said) in [("", "empty"), ("a\nb", "control character"), (&long, "1025 bytes")] {
+        for verb in
+            [&["lock", name, "--", "true"][..], &["try-lock", name, "--", "true"], &["locks", "break", name]]
+        {
+            let told = nowhere.run(verb).failed(2, &["invalid path: ", said]);
+            assert!(!told.stderr.contains("a path is like"), "{told:?}");
+        }
     }
 }
 
@@ -70,6 +85,14 @@ fn wrong_usage_is_told_on_one_line() {
         (&["put"], "<PATH>"),
         (&["ls", "--frob"], "'--frob'"),
         (&["get", "a", "b"], "'b'"),
+        (&["lock", "a"], "<COMMAND>"),
+        (&["lock", "a", "--wait=-1s", "--", "true"], "not negative"),
+        (&["lock", "a", "--wait", "soon", "--", "true"], "like 30s"),
+        (&["lock", "a", "--wait", "0s", "--", "true"], "kvfs try-lock"),
+        (&["lock", "a", "--ttl", "500ms", "--", "true"], "at least 1s"),
+        (&["try-lock", "a", "--wait", "1s", "--", "true"], "'--wait'"),
+        (&["locks", "frob"], "'frob'"),
+        (&["watch", "--after", "now"], "'now'"),
     ] {
         memory.run(arguments).failed(2, &[said, "see `kvfs --help`"]);
     }

@@ -33,6 +33,11 @@ fn nobody_listens() {
         &["mv", "a", "b"],
         &["import", local],
         &["export", "", local],
+        &["lock", "a", "--", "true"],
+        &["try-lock", "a", "--", "true"],
+        &["locks"],
+        &["locks", "break", "a"],
+        &["watch"],
     ] {
         fails_soon(&kvfs, arguments, &[&url, "refused", "is the server at", "--store"]);
     }

@@ -5,11 +5,14 @@ mod exists;
 mod export;
 mod get;
 mod import;
+mod lock;
+mod locks;
 mod ls;
 mod mv;
 mod put;
 mod rm;
 mod stat;
+mod watch;
 
 use crate::cli::Command;
 use crate::exit::Exit;
@@ -27,5 +30,9 @@ pub(crate) async fn run(command: Command, session: &mut Session) -> Result<Exit,
         Command::Mv(args) => mv::run(args, session).await,
         Command::Import(args) => import::run(args, session).await,
         Command::Export(args) => export::run(args, session).await,
+        Command::Lock(args) => lock::run(args, session).await,
+        Command::TryLock(args) => lock::run_if_free(args, session).await,
+        Command::Locks(args) => locks::run(args, session).await,
+        Command::Watch(args) => watch::run(args, session).await,
     }
 }

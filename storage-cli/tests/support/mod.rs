@@ -2,6 +2,9 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "a helper that fails fails the test")]
 
+#[cfg(unix)]
+pub(crate) mod started;
+
 use std::ffi::OsStr;
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
@@ -47,6 +50,17 @@ impl Kvfs {
 
     pub(crate) fn put(&self, path: &str, content: &[u8]) {
         self.run_with_input(&["put", path], content).succeeded();
+    }
+
+    /// Starts what is not run to its end here.
+    #[cfg(unix)]
+    pub(crate) fn start(&self, arguments: &[&str]) -> started::Started {
+        started::Started::new(&mut self.std_command(arguments))
+    }
+
+    /// Who holds locks and who waits for them.
+    pub(crate) fn locks(&self) -> Vec<Value> {
+        objects(&self.ok(&["--json", "locks"]))
     }
 
     /// The same tree for a program that is not run to its end here.
