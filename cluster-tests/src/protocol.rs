@@ -209,8 +209,11 @@ pub enum Event {
     },
     /// A key is watched.
     RawWatching,
-    /// The watched key was put and has been read.
-    RawSeen,
+    /// The key was put, and has been read.
+    RawSeen {
+        /// When the watch told that it was put.
+        woken: At,
+    },
     /// Something failed: a test that does not expect it fails.
     Failed(Failure),
 }

@@ -27,8 +27,9 @@ async fn try_watch_and_read(mut client: Client, key: String) -> Result<(), Error
             report(Event::RawWatching);
         }
         if !change.events().is_empty() {
+            let woken = At::now();
             client.get(key, None).await?;
-            report(Event::RawSeen);
+            report(Event::RawSeen { woken });
             return Ok(());
         }
     }

@@ -16,20 +16,65 @@ const ROUNDS: usize = 100;
 fn a_released_lock_is_handed_over_in_three_round_trips() {
     on_each_etcd("hand_over", |etcd| {
         let (mut a, mut b) = (Node::start(etcd, TTL), Node::start(etcd, TTL));
-        let (mut hand_overs, mut raw) = (Spread::default(), Spread::default());
+        let mut hand_overs = Spread::default();
+        let mut raw = Raw::default();
         let began = At::now();
         // In turns, so that what else the machine does meets both alike.
         while hand_overs.len() < ROUNDS || began.elapsed() < stress_time() / 2 {
             hand_overs.add(hand_over(&mut a, &mut b));
-            raw.add(put_watch_read(&mut a, &mut b));
+            raw.put_watch_read(&mut a, &mut b);
         }
-        let ratio = hand_overs.median().as_secs_f64() / raw.median().as_secs_f64();
-        println!("hand_over, {}: from unlock to locked: {hand_overs}", support::name(etcd));
-        println!("hand_over, {}: put, watch, read:      {raw}", support::name(etcd));
-        println!("hand_over, {}: ratio of the medians:  {ratio:.2}", support::name(etcd));
-        // It takes the same three round trips; the rest is for a machine that does other things as well.
-        assert!(ratio <= 3.0, "{ratio}");
+        let etcd = support::name(etcd);
+        let three = raw.put.median() + raw.event.median() + raw.read.median();
+        println!("hand_over, {etcd}: from unlock to locked:        {hand_overs}");
+        println!("hand_over, {etcd}: put until read, in a row:     {}", raw.in_a_row);
+        println!("hand_over, {etcd}: put:                          {}", raw.put);
+        println!("hand_over, {etcd}: put until the watch tells it: {}", raw.event);
+        println!("hand_over, {etcd}: read:                         {}", raw.read);
+        let ratio = |to: Duration| hand_overs.median().as_secs_f64() / to.as_secs_f64();
+        println!("hand_over, {etcd}: hand-over to the three round trips (medians): {:.2}", ratio(three));
+        println!(
+            "hand_over, {etcd}: hand-over to the three in a row (medians):    {:.2}",
+            ratio(raw.in_a_row.median())
+        );
+        // The goal is 1. What is above is for a machine that does other things as well.
+        assert!(ratio(three) <= 1.5, "{:.2}", ratio(three));
     });
+}
+
+/// What the bare client takes for the same steps.
+#[derive(Default)]
+struct Raw {
+    /// A put, until it is answered.
+    put: Spread,
+    /// From just before a put until another process's watch tells of it.
+    event: Spread,
+    /// A linearizable read.
+    read: Spread,
+    /// From just before a put until another process, which was watching, has read it: the put's answer is not waited for.
+    in_a_row: Spread,
+}
+
+impl Raw {
+    fn put_watch_read(&mut self, a: &mut Node, b: &mut Node) {
+        let key = || "/raw/key".to_owned();
+        b.tell(&Command::RawWatch { key: key() });
+        b.wait_for("watching", |event| matches!(event, Event::RawWatching).then_some(()));
+        settle();
+        a.tell(&Command::RawPut { key: key() });
+        let (answered, began) = a.wait_for("put", |event| match event {
+            Event::RawPut { began } => Some(*began),
+            _ => None,
+        });
+        let (seen, woken) = b.wait_for("seen", |event| match event {
+            Event::RawSeen { woken } => Some(*woken),
+            _ => None,
+        });
+        self.put.add(answered.since(began));
+        self.event.add(woken.since(began));
+        self.read.add(seen.since(woken));
+        self.in_a_row.add(seen.since(began));
+    }
 }
 
 /// From just before `a` calls unlock until `b`, which was waiting, has the lock.
@@ -45,21 +90,6 @@ fn hand_over(a: &mut Node, b: &mut Node) -> Duration {
     let (at, _) = b.locked("one");
     b.tell(&Command::Unlock { lock: lock() });
     b.unlocked("one");
-    at.since(began)
-}
-
-/// The same with the bare client: from just before `a` puts a key until `b`, which was watching it, has read it.
-fn put_watch_read(a: &mut Node, b: &mut Node) -> Duration {
-    let key = || "/raw/key".to_owned();
-    b.tell(&Command::RawWatch { key: key() });
-    b.wait_for("watching", |event| matches!(event, Event::RawWatching).then_some(()));
-    settle();
-    a.tell(&Command::RawPut { key: key() });
-    let (_, began) = a.wait_for("put", |event| match event {
-        Event::RawPut { began } => Some(*began),
-        _ => None,
-    });
-    let (at, ()) = b.wait_for("seen", |event| matches!(event, Event::RawSeen).then_some(()));
     at.since(began)
 }
 

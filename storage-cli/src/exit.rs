@@ -55,6 +55,7 @@ signal that killed it, 126 or 127 if it cannot be run.";
         match kind {
             ErrorKind::NotFound => Self::NotFound,
             ErrorKind::InvalidPath
+            | ErrorKind::InvalidName
             | ErrorKind::TooLarge
             | ErrorKind::PermissionDenied
             | ErrorKind::Unauthenticated
@@ -88,6 +89,7 @@ pub(crate) fn kind_name(kind: ErrorKind) -> &'static str {
         ErrorKind::IsADirectory => "is_a_directory",
         ErrorKind::NotADirectory => "not_a_directory",
         ErrorKind::InvalidPath => "invalid_path",
+        ErrorKind::InvalidName => "invalid_name",
         ErrorKind::ChecksumMismatch => "checksum_mismatch",
         ErrorKind::Corrupt => "corrupt",
         ErrorKind::Conflict => "conflict",
@@ -112,12 +114,13 @@ pub(crate) fn kind_name(kind: ErrorKind) -> &'static str {
 mod tests {
     use super::*;
 
-    const TABLE: [(ErrorKind, u8, &str); 22] = [
+    const TABLE: [(ErrorKind, u8, &str); 23] = [
         (ErrorKind::NotFound, 1, "not_found"),
         (ErrorKind::AlreadyExists, 4, "already_exists"),
         (ErrorKind::IsADirectory, 4, "is_a_directory"),
         (ErrorKind::NotADirectory, 4, "not_a_directory"),
         (ErrorKind::InvalidPath, 2, "invalid_path"),
+        (ErrorKind::InvalidName, 2, "invalid_name"),
         (ErrorKind::ChecksumMismatch, 5, "checksum_mismatch"),
         (ErrorKind::Corrupt, 5, "corrupt"),
         (ErrorKind::Conflict, 4, "conflict"),

@@ -159,7 +159,7 @@ fn hint(command: &str, kind: ErrorKind) -> Option<&'static str> {
         (ErrorKind::IsADirectory, _) => "files lie below it; name a file",
         (ErrorKind::NotADirectory, "ls") => "it is a file; use `kvfs stat` or `kvfs get`",
         (ErrorKind::NotADirectory, _) => "it is a file, so nothing can lie below it; choose another path",
-        (ErrorKind::InvalidPath, LOCK | TRY_LOCK | BREAK) => "any other text of up to 1,024 bytes is one",
+        (ErrorKind::InvalidName, _) => "any other text of up to 1,024 bytes is one",
         (ErrorKind::InvalidPath, _) => "a path is like sites/example.com/cert.pem",
         (ErrorKind::TooLarge, LOCK | TRY_LOCK) => "choose a shorter label",
         (ErrorKind::TooLarge, _) => "kvfs is for small files",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kv_etcd::EtcdBackend;
 use kv_memory::MemoryBackend;
 use storage_core::kv::{BackendError, BackendErrorKind, KvBackend};
-use storage_core::{ErrorKind, FilePath, Storage, StorageOptions};
+use storage_core::{ErrorKind, FilePath, LockName, Storage, StorageOptions};
 
 use crate::failure::Failure;
 use crate::output::{Format, Output};
@@ -70,11 +70,9 @@ pub(crate) fn file_path(command: &str, path: &str) -> Result<FilePath, Failure> 
     Ok(parsed)
 }
 
-/// Refuses what is no lock's name before the store is asked. The library says what is one, of an empty store of our own.
-pub(crate) async fn lock_name(command: &str, name: &str) -> Result<(), Failure> {
-    let refused = |error| Failure::storage(command, name, &error);
-    let empty = Storage::open(MemoryBackend::new(), StorageOptions::new()).await.map_err(refused)?;
-    empty.break_lock(name).await.map(drop).map_err(refused)
+/// Refuses what is no name of a lock before the store is asked.
+pub(crate) fn lock_name(command: &str, name: &str) -> Result<LockName, Failure> {
+    LockName::parse(name).map_err(|error| Failure::storage(command, name, &error))
 }
 
 fn not_connected(url: &StoreUrl, error: &BackendError) -> Failure {

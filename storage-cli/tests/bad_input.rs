@@ -56,7 +56,7 @@ fn wrong_names_of_locks_are_refused_before_the_store_is_asked() {
         for verb in
             [&["lock", name, "--", "true"][..], &["try-lock", name, "--", "true"], &["locks", "break", name]]
         {
-            let told = nowhere.run(verb).failed(2, &["invalid path: ", said]);
+            let told = nowhere.run(verb).failed(2, &["invalid name of a lock: ", said]);
             assert!(!told.stderr.contains("a path is like"), "{told:?}");
         }
     }

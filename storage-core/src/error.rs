@@ -34,8 +34,10 @@ pub enum ErrorKind {
     IsADirectory,
     /// A directory is needed, and the path is a file.
     NotADirectory,
-    /// The path is not one that can be a file's, or the name not one that can be a lock's.
+    /// The path is not one that can be a file's.
     InvalidPath,
+    /// The name is not one that can be a lock's.
+    InvalidName,
     /// The content is not the one that was stored.
     ChecksumMismatch,
     /// The metadata record cannot be read, or is missing.
@@ -80,6 +82,7 @@ impl ErrorKind {
             Self::IsADirectory => "is a directory",
             Self::NotADirectory => "not a directory",
             Self::InvalidPath => "invalid path",
+            Self::InvalidName => "invalid name of a lock",
             Self::ChecksumMismatch => "content does not match its checksum",
             Self::Corrupt => "metadata is damaged",
             Self::Conflict => "changed by somebody else",
@@ -266,7 +269,9 @@ impl From<Error> for io::Error {
             ErrorKind::AlreadyExists => io::ErrorKind::AlreadyExists,
             ErrorKind::IsADirectory => io::ErrorKind::IsADirectory,
             ErrorKind::NotADirectory => io::ErrorKind::NotADirectory,
-            ErrorKind::InvalidPath | ErrorKind::InvalidConfig => io::ErrorKind::InvalidInput,
+            ErrorKind::InvalidPath | ErrorKind::InvalidName | ErrorKind::InvalidConfig => {
+                io::ErrorKind::InvalidInput
+            }
             ErrorKind::ChecksumMismatch | ErrorKind::Corrupt => io::ErrorKind::InvalidData,
             ErrorKind::TooLarge => io::ErrorKind::FileTooLarge,
             ErrorKind::LockTimeout | ErrorKind::Timeout => io::ErrorKind::TimedOut,

@@ -24,7 +24,7 @@ pub use checksum::Sha1Digest;
 pub use config::StorageOptions;
 pub use error::{Error, ErrorKind, Result};
 pub use layout::KeyPrefix;
-pub use lock::{FencingToken, LockEntry, LockGuard, LockOptions, LockState};
+pub use lock::{FencingToken, LockEntry, LockGuard, LockName, LockOptions, LockState};
 pub use metadata::{DirEntry, EntryKind, File, Metadata, Version};
 pub use path::FilePath;
 pub use storage::{Filter, ListItem, ListOptions, ListStream, LoadOrStore, Storage};

@@ -51,7 +51,7 @@ pub(super) async fn run_if_free(args: TryLock, session: &mut Session) -> Result<
 
 impl Job {
     async fn run(self, session: &Session) -> Result<Exit, Failure> {
-        lock_name(self.verb, &self.target.name).await?;
+        lock_name(self.verb, &self.target.name)?;
         let mut signals = Signals::listen()?;
         let options = StorageOptions::new().with_lock_timeout(self.target.ttl);
         let tree = tokio::select! {

@@ -74,7 +74,7 @@ async fn list(session: &mut Session) -> Result<Exit, Failure> {
 }
 
 async fn break_lock(args: Break, session: &mut Session) -> Result<Exit, Failure> {
-    lock_name(BREAK, &args.name).await?;
+    lock_name(BREAK, &args.name)?;
     let tree = session.open().await?;
     let broken = tree.break_lock(&args.name).await;
     let Some(holder) = broken.map_err(|error| Failure::storage(BREAK, &args.name, &error))? else {

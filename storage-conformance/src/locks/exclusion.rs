@@ -94,10 +94,10 @@ async fn locks_and_files_do_not_meet(context: Context) {
 async fn names_that_are_none_are_refused(context: Context) {
     let tree = open(&context).await;
     for name in ["", "a\0b", "a\nb", "\u{85}", &"x".repeat(1025)] {
-        refused(tree.lock(name).await, ErrorKind::InvalidPath, name);
-        refused(tree.try_lock(name).await, ErrorKind::InvalidPath, name);
-        refused(tree.unlock(name).await, ErrorKind::InvalidPath, name);
-        refused(tree.break_lock(name).await, ErrorKind::InvalidPath, name);
+        refused(tree.lock(name).await, ErrorKind::InvalidName, name);
+        refused(tree.try_lock(name).await, ErrorKind::InvalidName, name);
+        refused(tree.unlock(name).await, ErrorKind::InvalidName, name);
+        refused(tree.break_lock(name).await, ErrorKind::InvalidName, name);
     }
     let longest = "/".repeat(1024);
     let guard = tree.lock(&longest).await.unwrap();

@@ -1,9 +1,6 @@
 //! Taking a lock.
 
-use std::pin::pin;
 use std::time::Duration;
-
-use futures::StreamExt;
 
 use super::guard::LockGuard;
 use super::hold::Hold;
@@ -11,15 +8,11 @@ use super::local::Turn;
 use super::name::LockName;
 use super::options::LockOptions;
 use super::place::{Asked, Patience, Place};
-use super::queue::{Position, Queue};
+use super::queue::Position;
 use super::state::{FencingToken, LockState};
 use crate::error::{Error, ErrorKind, Result};
-use crate::kv::{Event, Key, KeyRange, KvBackend, Revision};
-use crate::retry::Backoff;
+use crate::kv::KvBackend;
 use crate::storage::{InContext, Storage, unexpected_reply};
-
-/// How often a waiter looks for itself, should its watch have gone silent. It only reads.
-const SLOW_POLL: Duration = Duration::from_secs(10);
 
 impl<B: KvBackend> Storage<B> {
     /// Takes a lock, after all who asked for it before: first come, first served, over all processes. Waiting costs the
@@ -43,8 +36,8 @@ impl<B: KvBackend> Storage<B> {
     ///
     /// # Errors
     ///
-    /// `LockTimeout` at the deadline, `InvalidPath` for a name that is none (empty, over 1,024 bytes, or with a control
-    /// character), `Closed` after [`close`](Self::close).
+    /// `LockTimeout` at the deadline, `InvalidName` for a name that is none (see [`LockName`]), `Closed` after
+    /// [`close`](Self::close).
     ///
     /// # Cancel safety
     ///
@@ -116,7 +109,7 @@ impl<B: KvBackend> Storage<B> {
                 }
                 Asked::NotFree => return Err(unexpected_reply()),
             };
-            match self.wait_in_queue(name, &place, position).await? {
+            match place.wait_until_first(&self.layout().queue(name), position).await? {
                 Some(token) if place.session.state() != LockState::Lost => {
                     return Ok(self.guard(name, place, token));
                 }
@@ -146,75 +139,4 @@ impl<B: KvBackend> Storage<B> {
         Turn::publish(&self.client().locks, name, &hold);
         LockGuard::new(self.clone(), name.clone(), hold)
     }
-
-    /// Waits until the place is in front: the token. `None` when the place is gone or the session is lost.
-    async fn wait_in_queue(
-        &self,
-        name: &LockName,
-        place: &Place,
-        mut position: Position,
-    ) -> Result<Option<FencingToken>> {
-        let backend = &*self.client().backend.0;
-        let queue = self.layout().queue(name);
-        loop {
-            let (ahead, revision) = match position {
-                Position::First(created) => return Ok(Some(FencingToken(created.0))),
-                Position::Nowhere => return Ok(None),
-                Position::Behind(ahead, revision) => (ahead, revision),
-            };
-            let mut is_gone = pin!(is_gone(backend, &ahead, revision));
-            position = loop {
-                let is_woken = tokio::select! {
-                    () = place.session.lost().cancelled() => return Ok(None),
-                    () = &mut is_gone => true,
-                    () = tokio::time::sleep(SLOW_POLL) => false,
-                };
-                // Only the place ahead was watched. Whether the lock is free now, and whether this place is still there,
-                // the store has to say: this one's lease may have ended too.
-                let seen = look(backend, &queue, place).await?;
-                if is_woken || !matches!(&seen, Position::Behind(key, _) if *key == ahead) {
-                    break seen;
-                }
-            };
-        }
-    }
-}
-
-/// Waits until a place that was there at this revision is deleted; or until it cannot be told any more.
-async fn is_gone(backend: &dyn KvBackend, place: &Key, mut seen: Revision) {
-    let mut backoff = Backoff::new();
-    loop {
-        let error = match backend.watch(KeyRange::single(place.clone()), seen).await {
-            Ok(mut changes) => loop {
-                match changes.next().await {
-                    Some(Ok(batch)) => {
-                        if batch.events.iter().any(|event| matches!(event, Event::Delete { .. })) {
-                            return;
-                        }
-                        seen = batch.revision;
-                    }
-                    Some(Err(error)) => break Some(error),
-                    None => break None,
-                }
-            },
-            Err(error) => Some(error),
-        };
-        if error.is_some_and(|error| !error.is_retryable()) {
-            return;
-        }
-        backoff.pause().await;
-    }
-}
-
-/// Where the place is now. An outage is waited out as long as the session lasts.
-async fn look(backend: &dyn KvBackend, queue: &KeyRange, place: &Place) -> Result<Position> {
-    let mut backoff = Backoff::new();
-    while !place.session.lost().is_cancelled() {
-        match Queue::read(backend, queue).await {
-            Ok(queue) => return Ok(queue.position(&place.key)),
-            Err(error) if error.is_retryable() => backoff.pause().await,
-            Err(error) => return Err(Error::of_read(error)),
-        }
-    }
-    Ok(Position::Nowhere)
 }

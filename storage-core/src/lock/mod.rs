@@ -10,11 +10,12 @@ mod options;
 mod place;
 mod queue;
 mod state;
+mod wait;
 
 pub use guard::LockGuard;
 pub(crate) use hold::Hold;
 pub(crate) use local::LocalQueues;
-pub(crate) use name::LockName;
+pub use name::LockName;
 pub use operator::LockEntry;
 pub use options::LockOptions;
 pub use state::{FencingToken, LockState};

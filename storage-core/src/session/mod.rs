@@ -69,6 +69,10 @@ impl Session {
         &self.lost
     }
 
+    pub(crate) fn backend(&self) -> &dyn KvBackend {
+        &*self.backend.0
+    }
+
     pub(crate) fn epoch(&self) -> Revision {
         Revision(self.epoch.load(Ordering::Acquire))
     }
