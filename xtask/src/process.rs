@@ -5,7 +5,7 @@ use std::{
     ffi::OsStr,
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
-    process::{Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -34,6 +34,12 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
         .status()
         .with_context(|| format!("cannot start {}", Path::new(command.get_program()).display()))?;
     require_success(command, status)
+}
+
+/// Echoes and starts `command`, whose end the caller waits for; its output goes where ours goes.
+pub(crate) fn start(command: &mut Command) -> Result<Child> {
+    echo(command);
+    command.spawn().with_context(|| format!("cannot start {}", Path::new(command.get_program()).display()))
 }
 
 /// Echoes and runs `command` and answers its exit code, whatever it is; `None` if a signal ended it.

@@ -1,6 +1,7 @@
-//! `cargo xtask demo`: two processes share a tree of certificates through a real etcd, for a person to watch.
+//! `cargo xtask demo`: two processes share a tree of certificates and a lock through a real etcd, for a person to watch.
 
 mod compare;
+mod locks;
 mod tree;
 
 use std::path::{Path, PathBuf};
@@ -65,6 +66,12 @@ pub(crate) fn run() -> Result<()> {
     ensure!(same.files == tree.files, "{} files are compared, {} were made", same.files, tree.files);
     println!("\n{} files, {} bytes: every byte of node B is that of node A.", same.files, same.bytes);
 
+    heading("One node at a time: both want the lock `renew`");
+    locks::take_turns(&node_a, &node_b)?;
+
+    heading("A holder that is killed keeps the lock for no longer than its TTL");
+    locks::outlive(&node_a, &node_b)?;
+
     heading("What goes wrong is said in a line");
     node_b.fail(4, &["put", &site, text(&on_a.join("last_clean.json"))?])?;
     node_b.fail(1, &["get", "certificates/nobody.example"])?;
@@ -105,6 +112,11 @@ impl Node<'_> {
     /// Runs a command for the person who watches.
     fn show(&self, args: &[&str]) -> Result<()> {
         process::run(&mut self.command(args))
+    }
+
+    /// Starts a command and does not wait for its end.
+    fn start(&self, args: &[&str]) -> Result<std::process::Child> {
+        process::start(&mut self.command(args))
     }
 
     fn capture(&self, args: &[&str]) -> Result<String> {
