@@ -18,6 +18,7 @@ pub(crate) const CASES: &[Case] = &[
     case!(["FS-LOCK-13"], a_release_whose_answer_is_lost_is_carried_out),
     case!(["FS-LOCK-13"], a_repeated_lock_that_arrives_after_its_release_leaves_nothing_behind),
     case!(["FS-LOCK-13"], answers_that_are_lost_for_one_lock_do_not_disturb_the_others),
+    case!(["FS-LOCK-13", "FS-LOCK-1", "FS-LOCK-5"], whatever_gets_lost_one_is_inside_and_nothing_is_left),
     case!(["FS-LOCK-14"], an_outage_while_waiting_is_waited_out),
 ];
 
@@ -130,6 +131,78 @@ async fn answers_that_are_lost_for_one_lock_do_not_disturb_the_others(context: C
     for task in 0..8 {
         until_places(&context, &format!("lock-{task}"), 0).await;
     }
+}
+
+/// Faults that look random and are the same in every run.
+fn now_and_then(seed: u32) -> impl Fn(&Call<'_>) -> Option<Fault> + Send + Sync + 'static {
+    let state = AtomicU32::new(seed);
+    move |call| {
+        // Numerical Recipes' generator; its upper bits are good enough to choose by.
+        let step = |state: u32| Some(state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
+        let drawn = state.fetch_update(SeqCst, SeqCst, step).unwrap_or_default() >> 16;
+        let is_spared = matches!(call, Call::KeepAlive(_) | Call::Revoke(_) | Call::Grant(_));
+        match drawn % 16 {
+            _ if is_spared => None,
+            0 => Some(Fault::Refuse),
+            1 if matches!(call, Call::Txn(_)) => Some(Fault::LoseAnswer),
+            2 if matches!(call, Call::Txn(_)) => {
+                Some(Fault::Late(Duration::from_millis(u64::from(drawn % 500))))
+            }
+            _ => None,
+        }
+    }
+}
+
+async fn whatever_gets_lost_one_is_inside_and_nothing_is_left(context: Context) {
+    let mut trees = Vec::new();
+    for _ in 0..4 {
+        let tree = open_faulty(&context, TIMEOUT).await;
+        tree.lock("begins the session").await.unwrap().unlock().await.unwrap();
+        trees.push(tree);
+    }
+    for (tree, seed) in trees.iter().zip(1..) {
+        tree.backend().inject(now_and_then(seed));
+    }
+    let inside = Arc::new(AtomicU32::new(0));
+    let tokens = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let tasks = (0..12).map(|task| {
+        let (tree, inside, tokens) = (trees[task % 4].clone(), Arc::clone(&inside), Arc::clone(&tokens));
+        tokio::spawn(async move {
+            for round in 0..8 {
+                let limit = Duration::from_millis(if round % 3 == 0 { 30 } else { 60_000 });
+                let guard = match tree.lock_with("a", LockOptions::new().with_deadline(limit)).await {
+                    Ok(guard) => guard,
+                    Err(error) => {
+                        assert!(error.is_lock() || error.is_connection(), "{error:?}");
+                        continue;
+                    }
+                };
+                assert_eq!(inside.fetch_add(1, SeqCst), 0, "somebody else is inside");
+                tokens.lock().unwrap().push(guard.token());
+                tokio::task::yield_now().await;
+                inside.fetch_sub(1, SeqCst);
+                if round % 2 == 0 {
+                    drop(guard);
+                } else if let Err(error) = guard.unlock().await {
+                    assert!(error.is_connection(), "{error:?}");
+                }
+                tree.backend().drop_watches();
+            }
+        })
+    });
+    for task in tasks.collect::<Vec<_>>() {
+        super::support::done("every task has its turns", task).await;
+    }
+    for tree in &trees {
+        tree.backend().heal();
+    }
+    let tokens = tokens.lock().unwrap().clone();
+    assert!(tokens.len() >= 12, "too few were inside: {tokens:?}");
+    assert!(tokens.is_sorted_by(|one, next| one < next), "tokens grow: {tokens:?}");
+    // What is late comes within half a second; what was given up is gone by then.
+    context.sleep(Duration::from_secs(2)).await;
+    until_places(&context, "a", 0).await;
+    trees[0].lock("a").await.unwrap().unlock().await.unwrap();
 }
 
 async fn an_outage_while_waiting_is_waited_out(context: Context) {
