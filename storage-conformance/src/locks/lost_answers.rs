@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use storage_core::{ErrorKind, LockOptions};
 
-use super::support::{deletes_place, open_faulty, places, puts_place, until_places};
+use super::support::{delete_keys_below, deletes_place, open_faulty, places, puts_place, until_places};
 use crate::decorate::{Call, Fault};
 use crate::files::support::{open, refused};
 use crate::{Case, Context, case};
@@ -17,6 +17,7 @@ pub(crate) const CASES: &[Case] = &[
     case!(["FS-LOCK-13"], a_lock_that_arrives_after_its_deadline_leaves_nothing_behind),
     case!(["FS-LOCK-13"], a_release_whose_answer_is_lost_is_carried_out),
     case!(["FS-LOCK-13"], a_repeated_lock_that_arrives_after_its_release_leaves_nothing_behind),
+    case!(["FS-LOCK-13"], a_place_that_somebody_deleted_does_not_come_back),
     case!(["FS-LOCK-13"], answers_that_are_lost_for_one_lock_do_not_disturb_the_others),
     case!(["FS-LOCK-13", "FS-LOCK-1", "FS-LOCK-5"], whatever_gets_lost_one_is_inside_and_nothing_is_left),
     case!(["FS-LOCK-14"], an_outage_while_waiting_is_waited_out),
@@ -99,6 +100,26 @@ async fn a_repeated_lock_that_arrives_after_its_release_leaves_nothing_behind(co
     context.sleep(2 * LATE).await;
     assert_eq!(places(&context, "a").await, 0);
     other.try_lock("a").await.unwrap().expect("it is free").unlock().await.unwrap();
+}
+
+async fn a_place_that_somebody_deleted_does_not_come_back(context: Context) {
+    let (tree, holder) = (open_faulty(&context, TIMEOUT).await, open(&context).await);
+    tree.lock("begins the session").await.unwrap().unlock().await.unwrap();
+    let guard = holder.lock("a").await.unwrap();
+    // The first call arrives late; the second one puts the place.
+    tree.backend().inject(first(1, puts_place, Fault::Late(LATE)));
+    let waiting = tokio::spawn(async move { tree.lock("a").await.unwrap() });
+    until_places(&context, "a", 2).await;
+    let waits = async || holder.locks().await.unwrap().into_iter().find(|lock| !lock.is_holder());
+    let first_place = waits().await.unwrap();
+    delete_keys_below(&context, &format!("lock/a/{}", first_place.session)).await;
+    let again = async || waits().await.filter(|place| place.token > first_place.token).map(drop);
+    context.eventually("it waits in another place", Context::PATIENCE, again).await;
+    context.sleep(2 * LATE).await;
+    assert_eq!(places(&context, "a").await, 2, "the place that was deleted has come back");
+    guard.unlock().await.unwrap();
+    super::support::done("it has the lock", waiting).await.unlock().await.unwrap();
+    until_places(&context, "a", 0).await;
 }
 
 /// Giving up a place whose put was never answered changes the epoch of the session, under which other tasks are taking

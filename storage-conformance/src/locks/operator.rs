@@ -79,6 +79,8 @@ async fn breaking_a_lock_gives_it_to_the_next_and_tells_the_holder(context: Cont
     // The session goes on, and can have the lock again.
     next.unlock().await.unwrap();
     one.lock("a").await.unwrap().unlock().await.unwrap();
+    assert!(untouched.is_held(), "it is the same session");
+    untouched.unlock().await.unwrap();
 }
 
 async fn a_lock_that_nobody_holds_cannot_be_broken(context: Context) {

@@ -7,7 +7,8 @@ use storage_core::Storage;
 use storage_core::kv::KvBackend;
 
 use super::support::{done, open_many, open_short, places, revision, shortest_timeout, until_places};
-use crate::files::support::open;
+use crate::decorate::{Counting, Faulty};
+use crate::files::support::{open, options};
 use crate::{Case, Context, case};
 
 pub(crate) const CASES: &[Case] = &[
@@ -17,6 +18,7 @@ pub(crate) const CASES: &[Case] = &[
     case!(["FS-LOCK-4"], hundreds_of_clients_are_all_served),
     case!(["FS-LOCK-7"], who_gives_up_lets_nobody_in_before_the_holder_has_left),
     case!(["FS-LOCK-8"], while_all_wait_nothing_is_written),
+    case!(["FS-LOCK-8"], a_waiter_whose_watch_is_compacted_away_watches_anew_and_does_not_poll),
 ];
 
 type Served = Arc<Mutex<Vec<usize>>>;
@@ -118,4 +120,30 @@ async fn while_all_wait_nothing_is_written(context: Context) {
     assert!(guard.is_held());
     guard.unlock().await.unwrap();
     join_all(tasks.into_iter().map(|task| done("every client has its turn", task))).await;
+}
+
+async fn a_waiter_whose_watch_is_compacted_away_watches_anew_and_does_not_poll(context: Context) {
+    let holder = open(&context).await;
+    let guard = holder.lock("a").await.unwrap();
+    let counting = Arc::new(Counting::new(context.client().await));
+    let faulty = Arc::new(Faulty::new(Arc::clone(&counting)));
+    let waiter = Storage::open(Arc::clone(&faulty), options(&context)).await.unwrap();
+    let served = Served::default();
+    let waiting = take(&waiter, 1, &served);
+    until_places(&context, "a", 2).await;
+    for round in 0..3 {
+        // What the waiter has seen is gone from the store's memory, and so is its watch.
+        holder.store("x", round.to_string()).await.unwrap();
+        let newest = revision(&context).await;
+        context.compact(newest).await;
+        faulty.compact_watches();
+    }
+    // Longer than it takes to look and to watch anew, then shorter than the slow poll.
+    context.sleep(std::time::Duration::from_secs(3)).await;
+    counting.take();
+    context.sleep(std::time::Duration::from_secs(4)).await;
+    let calls = counting.take();
+    assert!(calls.watch == 0 && calls.range <= 1, "{calls:?}");
+    guard.unlock().await.unwrap();
+    done("it has its turn", waiting).await;
 }

@@ -19,6 +19,7 @@ pub(crate) const CASES: &[Case] = &[
     case!(["FS-SESSION-3"], a_holder_that_cannot_renew_is_suspect_then_lost_before_its_lease_ends),
     case!(["FS-SESSION-3"], a_holder_that_can_renew_again_is_not_suspect_any_more),
     case!(["FS-SESSION-4"], the_end_of_the_session_is_told_to_every_guard),
+    case!(["FS-SESSION-4"], a_place_that_somebody_deleted_is_noticed),
     case!(["FS-SESSION-5"], a_lost_session_is_replaced),
     case!(["FS-SESSION-5"], who_waits_when_the_session_is_lost_waits_on),
     case!(["FS-SESSION-5"], a_guard_that_is_kept_after_the_loss_keeps_nobody_out),
@@ -126,6 +127,16 @@ async fn the_end_of_the_session_is_told_to_every_guard(context: Context) {
     // What is left of the session goes too, so that nobody waits for it.
     until_places(&context, "a", 0).await;
     until_places(&context, "b", 0).await;
+}
+
+async fn a_place_that_somebody_deleted_is_noticed(context: Context) {
+    let tree = open_short(&context).await;
+    let (gone, kept) = (tree.lock("a").await.unwrap(), tree.lock("b").await.unwrap());
+    delete_keys_below(&context, "lock/a/").await;
+    until_lost(&gone).await;
+    assert!(kept.is_held());
+    refused(gone.unlock().await, ErrorKind::LockLost, "a");
+    kept.unlock().await.unwrap();
 }
 
 async fn a_lost_session_is_replaced(context: Context) {

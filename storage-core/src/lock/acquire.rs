@@ -46,7 +46,7 @@ impl<B: KvBackend> Storage<B> {
     pub async fn lock_with(&self, name: &str, options: LockOptions) -> Result<LockGuard<B>> {
         let locked = async {
             let name = LockName::parse(name)?;
-            self.in_time(options.deadline, self.acquire(&name, options.label.as_deref())).await
+            by_deadline(options.deadline, self.acquire(&name, options.label.as_deref())).await
         };
         locked.await.in_context("lock", name)
     }
@@ -74,27 +74,9 @@ impl<B: KvBackend> Storage<B> {
     pub async fn try_lock_with(&self, name: &str, options: LockOptions) -> Result<Option<LockGuard<B>>> {
         let locked = async {
             let name = LockName::parse(name)?;
-            self.in_time(options.deadline, self.acquire_if_free(&name, options.label.as_deref())).await
+            by_deadline(options.deadline, self.acquire_if_free(&name, options.label.as_deref())).await
         };
         locked.await.in_context("try_lock", name)
-    }
-
-    /// Ends an acquisition at its deadline, and when the storage is closed.
-    async fn in_time<T>(
-        &self,
-        deadline: Option<Duration>,
-        lock: impl Future<Output = Result<T>>,
-    ) -> Result<T> {
-        let closing = self.client().background.closing();
-        let lock = async {
-            tokio::select! {
-                locked = lock => locked,
-                () = closing.cancelled() => Err(Error::new(ErrorKind::Closed)),
-            }
-        };
-        let Some(deadline) = deadline else { return lock.await };
-        let late = |_| Error::new(ErrorKind::LockTimeout).with_detail(format!("after {deadline:?}"));
-        tokio::time::timeout(deadline, lock).await.map_err(late)?
     }
 
     async fn acquire(&self, name: &LockName, label: Option<&str>) -> Result<LockGuard<B>> {
@@ -139,4 +121,10 @@ impl<B: KvBackend> Storage<B> {
         Turn::publish(&self.client().locks, name, &hold);
         LockGuard::new(self.clone(), name.clone(), hold)
     }
+}
+
+async fn by_deadline<T>(deadline: Option<Duration>, lock: impl Future<Output = Result<T>>) -> Result<T> {
+    let Some(deadline) = deadline else { return lock.await };
+    let late = |_| Error::new(ErrorKind::LockTimeout).with_detail(format!("after {deadline:?}"));
+    tokio::time::timeout(deadline, lock).await.map_err(late)?
 }

@@ -105,12 +105,10 @@ impl<B: KvBackend> Storage<B> {
                 holder.remaining = self.remaining(place.lease).await?;
                 let session = self.layout().session(&holder.session);
                 let session = self.backend().get(session).await.map_err(Error::of_read)?;
-                let mut checks = vec![Check::Held(place.key.clone())];
+                let checks = vec![Check::Held(place.key.clone())];
                 let mut ops = vec![Op::Delete(place.key.clone())];
                 // Putting its own key makes a session look after its locks.
-                if let Some(session) = session {
-                    checks.push(Check::Epoch(session.key.clone(), session.mod_revision));
-                    let Entry { key, value, lease, .. } = session;
+                if let Some(Entry { key, value, lease, .. }) = session {
                     ops.push(Op::Put { key, value, lease });
                 }
                 match self.write(Write { checks, ops, otherwise: Vec::new() }).await {

@@ -141,3 +141,18 @@ async fn a_store_that_grants_no_lease_is_an_error_and_no_lock() {
         assert_eq!(storage.lock("a").await.unwrap_err().kind(), ErrorKind::Unavailable);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_session_forgets_the_locks_that_are_released() {
+    let mut backend = granting(store(), 1);
+    backend.expect_revoke().returning(|_| Ok(()));
+    let storage = open(backend).await;
+    let held = || super::lock(&storage.client().sessions.alive().unwrap().held).len();
+    let (a, b) = (storage.lock("a").await.unwrap(), storage.lock("b").await.unwrap());
+    assert_eq!(held(), 2);
+    a.unlock().await.unwrap();
+    assert_eq!(held(), 1);
+    drop(b);
+    storage.lock("b").await.unwrap().unlock().await.unwrap();
+    assert_eq!(held(), 0);
+}
