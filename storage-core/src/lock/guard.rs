@@ -25,6 +25,9 @@ use crate::storage::{Check, InContext, Storage, collect};
 /// - Whatever else it protects can check its [`token`](Self::token), or it is not protected from an old holder that was
 ///   stopped. [`lost`](Self::lost) tells early, to stop work that has become pointless.
 ///
+/// Its futures may be dropped as those of [`Storage`] may: a write that was sent is applied whole or not at all, and a
+/// release goes on in the background.
+///
 /// Dropping it is safe anywhere, outside a runtime and while the runtime shuts down too; then the lock becomes free at
 /// the end of the session's lease.
 #[must_use = "dropping the guard releases the lock"]
