@@ -19,6 +19,7 @@ pub(crate) const CASES: &[Case] = &[
     case!(["FS-SESSION-3"], a_holder_that_cannot_renew_is_suspect_then_lost_before_its_lease_ends),
     case!(["FS-SESSION-3"], a_holder_that_can_renew_again_is_not_suspect_any_more),
     case!(["FS-SESSION-4"], the_end_of_the_session_is_told_to_every_guard),
+    case!(["FS-SESSION-4"], the_end_of_the_session_is_noticed_while_nothing_can_be_watched),
     case!(["FS-SESSION-4"], a_place_that_somebody_deleted_is_noticed),
     case!(["FS-SESSION-5"], a_lost_session_is_replaced),
     case!(["FS-SESSION-5"], who_waits_when_the_session_is_lost_waits_on),
@@ -127,6 +128,17 @@ async fn the_end_of_the_session_is_told_to_every_guard(context: Context) {
     // What is left of the session goes too, so that nobody waits for it.
     until_places(&context, "a", 0).await;
     until_places(&context, "b", 0).await;
+}
+
+async fn the_end_of_the_session_is_noticed_while_nothing_can_be_watched(context: Context) {
+    let tree = open_faulty(&context, Duration::from_secs(300)).await;
+    let guard = tree.lock("a").await.unwrap();
+    tree.backend().inject(|call| matches!(call, Call::Watch(..)).then_some(Fault::Refuse));
+    tree.backend().drop_watches();
+    delete_keys_below(&context, "session/").await;
+    until_lost(&guard).await;
+    tree.backend().heal();
+    assert!(tree.lock("a").await.unwrap().is_held());
 }
 
 async fn a_place_that_somebody_deleted_is_noticed(context: Context) {
