@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
-use kv_memory::MemoryBackend;
-use storage_core::kv::{KeyRange, KvBackend, RangeRequest};
+use kv_memory::{MemoryBackend, MemoryOptions};
+use storage_core::kv::{KeyRange, KvBackend, Limits, RangeRequest};
 use storage_core::{LockState, Storage, StorageOptions};
 use tokio::runtime::{Builder, Runtime};
 
@@ -93,4 +93,25 @@ fn a_guard_dropped_without_a_runtime_frees_the_lock() {
         false
     });
     assert!(gone, "the session ends with the storage");
+}
+
+/// As when the process was stopped, or the machine asleep: no task has run in between.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "time passes while the runtime does not run")]
+fn a_guard_knows_that_its_time_is_over_although_no_task_could_tell_it() {
+    let limits = Limits::ETCD_DEFAULTS.with_min_lease_ttl(Duration::from_secs(1));
+    let backend = MemoryBackend::with_options(MemoryOptions::default().with_limits(limits));
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let options = StorageOptions::new().with_lock_timeout(Duration::from_secs(1));
+    let guard = runtime.block_on(async {
+        let storage = Storage::open(backend, options).await.unwrap();
+        storage.lock("a").await.unwrap()
+    });
+    assert_eq!(guard.state(), LockState::Held);
+    let start = Instant::now();
+    while guard.is_held() {
+        assert!(start.elapsed() < Duration::from_secs(20), "it does not look at the clock");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(start.elapsed() < Duration::from_secs(1), "before the lease could end: {:?}", start.elapsed());
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use storage_core::{ErrorKind, LockOptions};
 
-use super::support::{done, open_short, places, shortest_timeout, until_lost, until_places};
+use super::support::{done, open_short, places, short_timeout, until_lost, until_places};
 use crate::files::support::{open, raw_put, refused};
 use crate::{Case, Context, case};
 
@@ -57,7 +57,7 @@ async fn the_time_left_is_that_of_the_lease(context: Context) {
     let tree = open_short(&context).await;
     let _guard = tree.lock("a").await.unwrap();
     let left = tree.locks().await.unwrap()[0].remaining.unwrap();
-    assert!(left <= shortest_timeout(&context).await + Duration::from_secs(1), "{left:?}");
+    assert!(left <= short_timeout(&context).await + Duration::from_secs(1), "{left:?}");
 }
 
 async fn breaking_a_lock_gives_it_to_the_next_and_tells_the_holder(context: Context) {

@@ -6,7 +6,7 @@ use futures::future::join_all;
 use storage_core::Storage;
 use storage_core::kv::KvBackend;
 
-use super::support::{done, open_many, open_short, places, revision, shortest_timeout, until_places};
+use super::support::{done, open_many, open_short, places, revision, short_timeout, until_places};
 use crate::decorate::{Counting, Faulty};
 use crate::files::support::{open, options};
 use crate::{Case, Context, case};
@@ -106,7 +106,7 @@ async fn who_gives_up_lets_nobody_in_before_the_holder_has_left(context: Context
 }
 
 async fn while_all_wait_nothing_is_written(context: Context) {
-    let timeout = shortest_timeout(&context).await;
+    let timeout = short_timeout(&context).await;
     let trees = open_many(&context, 10).await;
     let holder = open_short(&context).await;
     let guard = holder.lock("a").await.unwrap();

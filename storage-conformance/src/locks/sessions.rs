@@ -5,8 +5,8 @@ use std::time::Duration;
 use storage_core::{ErrorKind, LockState, Storage};
 
 use super::support::{
-    delete_keys_below, done, keys_below, open_faulty, open_short, places, shortest_timeout, until_lost,
-    until_places,
+    delete_keys_below, done, keys_below, open_faulty, open_short, places, short_timeout, shortest_timeout,
+    until_lost, until_places,
 };
 use crate::decorate::{Call, Fault};
 use crate::files::support::{open, options, refused};
@@ -17,6 +17,7 @@ pub(crate) const CASES: &[Case] = &[
     case!(["FS-SESSION-1"], a_vanished_waiter_does_not_block_the_queue),
     case!(["FS-SESSION-2"], a_live_holder_keeps_the_lock_beyond_its_timeout),
     case!(["FS-SESSION-3"], a_holder_that_cannot_renew_is_suspect_then_lost_before_its_lease_ends),
+    case!(["FS-SESSION-3"], a_lease_counts_from_when_it_was_asked_for),
     case!(["FS-SESSION-3"], a_holder_that_can_renew_again_is_not_suspect_any_more),
     case!(["FS-SESSION-4"], the_end_of_the_session_is_told_to_every_guard),
     case!(["FS-SESSION-4"], the_end_of_the_session_is_noticed_while_nothing_can_be_watched),
@@ -67,12 +68,12 @@ async fn a_vanished_waiter_does_not_block_the_queue(context: Context) {
 }
 
 async fn a_live_holder_keeps_the_lock_beyond_its_timeout(context: Context) {
-    let timeout = shortest_timeout(&context).await;
+    let timeout = short_timeout(&context).await;
     let (holder, other) = (open_short(&context).await, open(&context).await);
     let guard = holder.lock("a").await.unwrap();
     for _ in 0..6 {
         context.sleep(timeout / 2).await;
-        assert_eq!(guard.state(), LockState::Held);
+        assert!(guard.is_held());
         assert!(other.try_lock("a").await.unwrap().is_none());
     }
     guard.unlock().await.unwrap();
@@ -99,6 +100,28 @@ async fn a_holder_that_cannot_renew_is_suspect_then_lost_before_its_lease_ends(c
     assert_eq!(places(&context, "a").await, 1, "lost here before the store ends the lease");
     refused(guard.store("x", "too late").await, ErrorKind::LockLost, "x");
     until_places(&context, "a", 0).await;
+}
+
+async fn a_lease_counts_from_when_it_was_asked_for(context: Context) {
+    let timeout = shortest_timeout(&context).await.max(Duration::from_secs(10));
+    let holder = open_faulty(&context, timeout).await;
+    holder.backend().inject(|call| matches!(call, Call::Grant(_)).then_some(Fault::Hang));
+    let locking = {
+        let holder = holder.clone();
+        tokio::spawn(async move { holder.lock("a").await.unwrap() })
+    };
+    context.sleep(timeout * 4 / 10).await;
+    holder.backend().heal();
+    holder.backend().inject(|call| matches!(call, Call::KeepAlive(_)).then_some(Fault::Refuse));
+    let guard = done("the lease is granted", locking).await;
+    let granted = tokio::time::Instant::now();
+    until_lost(&guard).await;
+    let held = granted.elapsed();
+    assert!(
+        held < timeout * 7 / 10,
+        "the store may have begun to count {:?} earlier: {held:?}",
+        timeout * 4 / 10
+    );
 }
 
 async fn a_holder_that_can_renew_again_is_not_suspect_any_more(context: Context) {
@@ -204,7 +227,7 @@ async fn a_guard_that_is_kept_after_the_loss_keeps_nobody_out(context: Context) 
 }
 
 async fn slow_reads_do_not_hold_up_renewals(context: Context) {
-    let timeout = shortest_timeout(&context).await;
+    let timeout = short_timeout(&context).await;
     let tree = open_faulty(&context, timeout).await;
     let guard = tree.lock("a").await.unwrap();
     tree.backend().inject(|call| matches!(call, Call::Range(_)).then_some(Fault::Hang));
@@ -217,7 +240,7 @@ async fn slow_reads_do_not_hold_up_renewals(context: Context) {
 }
 
 async fn renewing_starts_the_lease_again(context: Context) {
-    let timeout = shortest_timeout(&context).await;
+    let timeout = short_timeout(&context).await;
     let holder = open_faulty(&context, timeout).await;
     let guard = holder.lock("a").await.unwrap();
     // Only what is asked for by hand gets through.

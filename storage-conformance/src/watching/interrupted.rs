@@ -14,6 +14,7 @@ use crate::{Case, Context, case};
 pub(crate) const CASES: &[Case] = &[
     case!(["FS-WATCH-6"], nothing_is_missed_or_repeated_when_connections_break),
     case!(["FS-WATCH-6"], an_outage_is_waited_out),
+    case!(["FS-WATCH-10"], many_changes_at_once_are_too_many_for_nobody_who_keeps_up),
     case!(["FS-WATCH-7"], a_watch_is_resumed_where_another_ended),
     case!(["FS-WATCH-7"], a_resumed_watch_beside_running_ones_replays_what_was_missed),
     case!(["FS-WATCH-7"], a_resumed_watch_survives_a_broken_connection),
@@ -56,6 +57,24 @@ async fn an_outage_is_waited_out(context: Context) {
     assert!(futures::FutureExt::now_or_never(futures::StreamExt::next(&mut stream)).is_none());
     tree.backend().heal();
     expect(&mut stream, &[("~a", second)]).await;
+}
+
+async fn many_changes_at_once_are_too_many_for_nobody_who_keeps_up(context: Context) {
+    const CHANGES: usize = 1500;
+    let (tree, writer) = (open_faulty(&context).await, open(&context).await);
+    let mut stream = tree.watch("").await.unwrap();
+    let first = revision(&writer.store("a", "first").await.unwrap());
+    expect(&mut stream, &[("+a", first)]).await;
+    let reading = tokio::spawn(async move { changes(&mut stream, CHANGES).await });
+    tree.backend().inject(|call| matches!(call, Call::Watch(..)).then_some(Fault::Refuse));
+    tree.backend().drop_watches();
+    let mut expected = Vec::new();
+    for round in 0..CHANGES {
+        expected.push(revision(&writer.store("a", round.to_string()).await.unwrap()));
+    }
+    tree.backend().heal();
+    let seen = tokio::time::timeout(Context::PATIENCE, reading).await.expect("they come").unwrap();
+    assert_eq!(seen.into_iter().map(|(_, revision)| revision).collect::<Vec<_>>(), expected);
 }
 
 async fn a_watch_is_resumed_where_another_ended(context: Context) {

@@ -19,8 +19,8 @@ pub(super) const CLOSING_LIMIT: Duration = Duration::from_secs(5);
 /// # Errors
 ///
 /// When the lease could not be ended: it ends by itself.
-pub(super) async fn keep(session: Arc<Session>, closing: CancellationToken) -> Result<(), BackendError> {
-    let end = End(Arc::clone(&session));
+pub(super) async fn keep(kept: Kept, closing: CancellationToken) -> Result<(), BackendError> {
+    let session = Arc::clone(&kept.0);
     tokio::select! {
         () = closing.cancelled() => {}
         () = session.lost.cancelled() => {}
@@ -29,7 +29,7 @@ pub(super) async fn keep(session: Arc<Session>, closing: CancellationToken) -> R
         () = session.watch_own_key() => {}
         () = session.look_after_locks() => {}
     }
-    drop(end);
+    drop(kept);
     // Not dropped half-way: what waits for the locks of this session need not wait for the end of the lease.
     match tokio::time::timeout(CLOSING_LIMIT, session.backend.0.revoke(session.lease)).await {
         Ok(Err(error)) if error.kind() == BackendErrorKind::LeaseNotFound => Ok(()),
@@ -40,10 +40,11 @@ pub(super) async fn keep(session: Arc<Session>, closing: CancellationToken) -> R
     }
 }
 
-/// Tells everybody that the session is lost; also when the runtime shuts down, and nobody renews it any more.
-struct End(Arc<Session>);
+/// A session that is kept. Dropping it tells everybody that the session is lost: also when the runtime shuts down before
+/// its task has run once, and nobody renews the session any more.
+pub(super) struct Kept(pub(super) Arc<Session>);
 
-impl Drop for End {
+impl Drop for Kept {
     fn drop(&mut self) {
         self.0.lost.cancel();
         for (_, hold) in self.0.holds() {

@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::Session;
-use super::keeper::{CLOSING_LIMIT, keep};
+use super::keeper::{CLOSING_LIMIT, Kept, keep};
 use super::life::Life;
 use crate::clock::{self, Moment};
 use crate::error::{Error, ErrorKind, Result};
@@ -69,7 +69,7 @@ impl<B: KvBackend> Storage<B> {
             session = self.new_session() => Arc::new(session?),
             () = is_too_late => return Err(Error::new(ErrorKind::Closed)),
         };
-        let keeper = client.background.tasks.spawn(keep(Arc::clone(&session), closing));
+        let keeper = client.background.tasks.spawn(keep(Kept(Arc::clone(&session)), closing));
         *super::lock(&client.sessions.current) = Some(Current { session: Arc::clone(&session), keeper });
         Ok(session)
     }

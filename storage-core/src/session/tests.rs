@@ -156,3 +156,32 @@ async fn a_session_forgets_the_locks_that_are_released() {
     storage.lock("b").await.unwrap().unlock().await.unwrap();
     assert_eq!(held(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_place_that_may_have_been_put_is_deleted_while_the_store_takes_no_more_puts() {
+    let mut backend = granting(MockBackend::new(), 1);
+    backend.expect_limits().return_const(Limits::ETCD_DEFAULTS);
+    backend.expect_range().returning(|request| {
+        let entries = vec![entry(request.range.start().clone(), 3)];
+        Ok(RangePage { revision: Revision(5), entries, next: None })
+    });
+    backend.expect_watch().returning(|_, _| Ok(futures::stream::pending().boxed()));
+    backend.expect_keep_alive().returning(|_| Ok(TTL));
+    let puts = |txn: &Txn| txn.success.iter().any(|op| matches!(op, Op::Put { .. }));
+    let (txns, deletions) = (Mutex::new(0), Arc::new(Mutex::new(0)));
+    let deleted = Arc::clone(&deletions);
+    backend.expect_txn().returning(move |txn| {
+        let mut txns = txns.lock().unwrap();
+        *txns += 1;
+        // The session's record is put; after that the store is full.
+        if *txns > 1 && puts(&txn) {
+            return Err(BackendError::new(BackendErrorKind::NoSpace, ""));
+        }
+        *deleted.lock().unwrap() += usize::from(!puts(&txn));
+        Ok(alone(&txn))
+    });
+    let storage = open(backend).await;
+    assert_eq!(storage.lock("a").await.unwrap_err().kind(), ErrorKind::OutcomeUnknown);
+    tokio::time::sleep(TTL).await;
+    assert_eq!(*deletions.lock().unwrap(), 1);
+}

@@ -70,3 +70,41 @@ impl Change {
         (path == *watched || watched.is_above(&path)).then_some(WatchEvent::Change { kind, path, version })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kv::{Entry, Key};
+    use crate::layout::KeyPrefix;
+
+    fn put(key: &'static str, created: u64) -> Event {
+        Event::Put(Entry {
+            key: Key::new(key),
+            value: bytes::Bytes::new(),
+            create_revision: Revision(created),
+            mod_revision: Revision(9),
+            lease: None,
+        })
+    }
+
+    #[test]
+    fn changes_come_in_the_order_of_paths_whatever_order_the_store_has() {
+        let layout = Layout::new(KeyPrefix::default());
+        let events = vec![
+            put("/caddy/meta/b", 9),
+            Event::Delete { key: Key::new("/caddy/meta/c"), revision: Revision(9) },
+            put("/caddy/meta/a/x", 3),
+            put("/caddy/meta/a//x", 9),
+            put("/caddy/meta/a-1", 9),
+        ];
+        let changes = Change::of_batch(&WatchBatch { revision: Revision(9), events }, &layout);
+        let shown: Vec<_> = changes.iter().map(|change| (change.path.as_str(), change.kind)).collect();
+        let expected = [
+            ("a-1", ChangeKind::Created),
+            ("a/x", ChangeKind::Modified),
+            ("b", ChangeKind::Created),
+            ("c", ChangeKind::Deleted),
+        ];
+        assert_eq!(shown, expected);
+    }
+}
