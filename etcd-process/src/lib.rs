@@ -17,6 +17,26 @@
 //! # }
 //! ```
 //!
+//! [`EtcdCluster`] runs several as one cluster, and a [`FaultProxy`] stands before any of them and spoils its connections:
+//!
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! use etcd_process::{EtcdBinary, EtcdCluster, Mode};
+//!
+//! # fn main() -> std::io::Result<()> {
+//! for binary in EtcdBinary::find_all() {
+//!     let mut cluster = EtcdCluster::builder(&binary).with_proxies().start()?;
+//!     let leader = cluster.wait_for_leader(Duration::from_secs(10))?;
+//!     println!("member {leader} of {:?} leads", cluster.endpoints());
+//!     cluster.proxy(leader).set(Mode::Drop);
+//!     cluster.member_mut(leader).kill()?;
+//!     cluster.wait_for_leader(Duration::from_secs(10))?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Where an etcd is looked for: if the environment variable `ETCD_BIN` is set, exactly there (several paths are separated
 //! as in `PATH`); else on `PATH` and in `target/tools/etcd-*/bin` of the workspace.
 //!
@@ -33,10 +53,19 @@
 )]
 
 mod binary;
+mod builder;
+mod cluster;
+mod etcdctl;
 mod http;
+mod member;
 mod ports;
 mod process;
+mod proxy;
+mod running;
 mod watchdog;
 
 pub use binary::EtcdBinary;
-pub use process::{EtcdBuilder, EtcdProcess};
+pub use builder::EtcdBuilder;
+pub use cluster::{EtcdCluster, EtcdClusterBuilder};
+pub use process::EtcdProcess;
+pub use proxy::{Direction, FaultProxy, Mode, SynBlackHole};

@@ -5,12 +5,12 @@
     reason = "it waits for real processes, in real time, without a runtime"
 )]
 
-use std::net::TcpStream;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+mod support;
+
+use std::process::Command;
 
 use etcd_process::{EtcdBinary, EtcdProcess};
+use support::{connect, data_folder, die_while, is_to_die, leaves_nothing_when_killed, until};
 
 #[test]
 fn a_killed_server_comes_back_with_its_data_on_the_same_port() {
@@ -32,7 +32,7 @@ fn a_killed_server_comes_back_with_its_data_on_the_same_port() {
 fn dropping_it_ends_the_process_and_removes_its_files() {
     for binary in EtcdBinary::find_all_for_test("etcd-process: drop") {
         let etcd = EtcdProcess::start(&binary).unwrap();
-        let (endpoint, folder) = (etcd.endpoint(), data_folder(etcd.pid().unwrap()));
+        let (endpoint, folder) = (etcd.endpoint(), data_folder(&etcd));
         assert!(folder.is_dir());
         drop(etcd);
         assert!(connect(&endpoint).is_err(), "something still listens at {endpoint}");
@@ -58,44 +58,25 @@ fn a_server_that_does_not_start_says_why() {
     }
 }
 
-/// This test runs itself again as a parent that kills itself while its server runs.
 #[test]
-fn a_server_does_not_outlive_a_killed_parent() {
-    const ROLE: &str = "ETCD_PROCESS_TEST_ROLE";
-    for binary in EtcdBinary::find_all_for_test("etcd-process: killed parent") {
-        if std::env::var_os(ROLE).is_some() {
-            let etcd = EtcdProcess::start(&binary).unwrap();
-            println!("serves {} {}", etcd.endpoint(), data_folder(etcd.pid().unwrap()).display());
-            let me = std::process::id().to_string();
-            Command::new("kill").args(["-9", &me]).status().unwrap();
-            unreachable!("killed");
-        }
-        let parent = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "--nocapture", "a_server_does_not_outlive_a_killed_parent"])
-            .env(ROLE, "parent")
-            .env("ETCD_BIN", &binary.path)
-            .stderr(Stdio::inherit())
-            .output()
-            .unwrap();
-        let printed = String::from_utf8_lossy(&parent.stdout).into_owned();
-        let line = printed.lines().find_map(|line| line.split_once("serves ")).expect("a server started").1;
-        let (endpoint, folder) = line.split_once(' ').unwrap();
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while connect(endpoint).is_ok() || Path::new(folder).exists() {
-            assert!(Instant::now() < deadline, "etcd at {endpoint} or its files in {folder} are still there");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+fn a_server_that_ended_on_its_own_is_noticed() {
+    for binary in EtcdBinary::find_all_for_test("etcd-process: ended") {
+        let mut etcd = EtcdProcess::start(&binary).unwrap();
+        assert!(etcd.is_running().unwrap());
+        let pid = etcd.pid().unwrap().to_string();
+        assert!(Command::new("kill").args(["-9", &pid]).status().unwrap().success());
+        until("that the server has ended", || !etcd.is_running().unwrap());
+        etcd.restart().unwrap();
+        assert!(etcd.is_running().unwrap());
     }
 }
 
-fn connect(endpoint: &str) -> std::io::Result<TcpStream> {
-    TcpStream::connect(endpoint.strip_prefix("http://").unwrap())
-}
-
-/// The folder of a server's files, from its command line.
-fn data_folder(pid: u32) -> PathBuf {
-    let line = Command::new("ps").args(["-ww", "-o", "args=", "-p", &pid.to_string()]).output().unwrap();
-    let line = String::from_utf8_lossy(&line.stdout).into_owned();
-    let data = line.split_whitespace().find_map(|word| word.strip_prefix("--data-dir=")).unwrap();
-    Path::new(data).parent().unwrap().to_owned()
+#[test]
+fn a_server_does_not_outlive_a_killed_parent() {
+    for binary in EtcdBinary::find_all_for_test("etcd-process: killed parent") {
+        if is_to_die() {
+            die_while([&EtcdProcess::start(&binary).unwrap()].into_iter());
+        }
+        leaves_nothing_when_killed("a_server_does_not_outlive_a_killed_parent", &binary);
+    }
 }

@@ -1,0 +1,47 @@
+use std::io;
+
+use crate::member::{Member, url};
+use crate::{EtcdBinary, EtcdProcess, ports};
+
+/// How an [`EtcdProcess`] is started.
+#[derive(Clone, Debug)]
+pub struct EtcdBuilder {
+    binary: EtcdBinary,
+    flags: Vec<String>,
+}
+
+impl EtcdBuilder {
+    pub(crate) fn new(binary: &EtcdBinary) -> Self {
+        Self { binary: binary.clone(), flags: Vec::new() }
+    }
+
+    /// Adds a command-line flag, for instance `--max-request-bytes=65536`.
+    pub fn with_flag(mut self, flag: impl Into<String>) -> Self {
+        self.flags.push(flag.into());
+        self
+    }
+
+    /// Starts it and waits until it is healthy.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be run, or does not become healthy in time; with the end of its log.
+    pub fn start(self) -> io::Result<EtcdProcess> {
+        ports::retry(|| {
+            let ports = ports::free(2)?;
+            let (client_port, peer_port) = (ports[0], ports[1]);
+            let member = Member {
+                binary: self.binary.clone(),
+                name: "member".to_owned(),
+                client_port,
+                peer_port,
+                advertised: url(client_port),
+                cluster: format!("member={}", url(peer_port)),
+                flags: self.flags.clone(),
+            };
+            let mut process = EtcdProcess::new(member)?;
+            process.restart()?;
+            Ok(process)
+        })
+    }
+}
