@@ -23,10 +23,15 @@ pub struct EtcdBackend {
 impl EtcdBackend {
     /// Connects to the cluster: waits until one of the endpoints has answered a read.
     ///
+    /// It uses the endpoints, the prefix, the dial, keepalive and request timeouts, and the limits. It does not use yet
+    /// the auto-sync interval and what to do about old clusters. The lock timeout and the Caddyfile are for those who
+    /// lock and who load it.
+    ///
     /// Dropping the future is safe.
     ///
     /// # Errors
     ///
+    /// `InvalidRequest`, at once, when the settings ask for what is not supported yet: `https` endpoints, TLS, a user.
     /// `Unavailable` or `Timeout`, within the dial timeout, when no endpoint answers; `PermissionDenied` or
     /// `Unauthenticated` when one answers and refuses. The message names each endpoint and what was wrong with it.
     pub async fn connect(config: &EtcdConfig) -> Result<Self, BackendError> {

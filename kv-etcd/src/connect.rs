@@ -25,8 +25,19 @@ const MAX_REPLY_BYTES: usize = 256 * 1024 * 1024;
 
 /// Connects to the cluster, once any of its members has answered.
 pub(crate) async fn connect(config: &EtcdConfig) -> Result<Channel, BackendError> {
+    check_supported(config)?;
     probe(config).await?;
     Channel::open(config, config.endpoints()).await
+}
+
+/// Refuses settings that cannot be honoured: a connection without encryption, or as nobody, is not what was asked for.
+fn check_supported(config: &EtcdConfig) -> Result<(), BackendError> {
+    let unsupported = config.unsupported();
+    if unsupported.is_empty() {
+        return Ok(());
+    }
+    let message = format!("settings that are not supported yet: {}", unsupported.join(", "));
+    Err(BackendError::new(BackendErrorKind::InvalidRequest, message).not_applied().not_retryable())
 }
 
 impl Channel {
@@ -122,5 +133,21 @@ mod tests {
         ]);
         assert_eq!(error.kind(), BackendErrorKind::PermissionDenied);
         assert!(!error.is_retryable());
+    }
+
+    #[tokio::test]
+    async fn settings_that_cannot_be_honoured_are_refused_and_not_ignored() {
+        let plain = || EtcdConfig::builder(["http://localhost:1"]);
+        for (config, named) in [
+            (EtcdConfig::builder(["http://localhost:1", "https://localhost:1"]), "https endpoints"),
+            (plain().with_tls_ca("/ca.pem"), "tls"),
+            (plain().with_tls_verification(crate::ServerVerification::Skipped), "tls"),
+            (plain().with_username("root").with_password("hunter2"), "auth"),
+        ] {
+            let error = connect(&config.build().unwrap()).await.err().unwrap();
+            assert_eq!(error.kind(), BackendErrorKind::InvalidRequest);
+            assert_eq!(error.message(), format!("settings that are not supported yet: {named}"));
+            assert!(!error.is_retryable() && !error.is_maybe_applied());
+        }
     }
 }

@@ -13,4 +13,7 @@ mod txn;
 mod watch;
 
 pub use backend::EtcdBackend;
-pub use config::{ConfigError, ConfigProblem, EtcdConfig, EtcdConfigBuilder};
+pub use config::{
+    CaddyfileLoading, ConfigError, ConfigProblem, EtcdConfig, EtcdConfigBuilder, OldClusters, Secret,
+    ServerVerification, TlsConfig,
+};

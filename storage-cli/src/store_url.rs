@@ -12,7 +12,7 @@ pub(crate) enum StoreUrl {
     /// A store of this process, empty at first and gone with it.
     Memory,
     /// An etcd cluster, and the prefix of the tree in it.
-    Etcd { config: EtcdConfig, prefix: KeyPrefix },
+    Etcd { config: Box<EtcdConfig>, prefix: KeyPrefix },
 }
 
 /// What a store URL looks like, for those who have given none or a wrong one.
@@ -86,7 +86,7 @@ fn etcd(rest: &str) -> Result<StoreUrl, String> {
     };
     let config = EtcdConfig::builder(endpoints).with_prefix(prefix.as_str()).build();
     let config = config.map_err(|error| error.to_string())?;
-    Ok(StoreUrl::Etcd { config, prefix })
+    Ok(StoreUrl::Etcd { config: Box::new(config), prefix })
 }
 
 /// The endpoint of one `host`, `host:port`, `[address]` or `[address]:port`.

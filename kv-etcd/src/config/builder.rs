@@ -1,10 +1,15 @@
-use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use storage_core::kv::Limits;
 
 use super::error::Problems;
-use super::{ConfigError, EtcdConfig, endpoint};
+use super::origin::Origins;
+use super::setting::Setting;
+use super::{
+    CaddyfileLoading, ConfigError, EtcdConfig, OldClusters, Secret, ServerVerification, TlsConfig, prefix,
+    rules,
+};
 
 /// The settings of an [`EtcdConfig`] before they are checked.
 #[derive(Clone, Debug)]
@@ -13,40 +18,106 @@ pub struct EtcdConfigBuilder {
 }
 
 impl EtcdConfigBuilder {
-    const SHORTEST_DURATION: Duration = Duration::from_secs(1);
-    const REQUEST_BYTES: RangeInclusive<usize> = 1024..=64 * 1024 * 1024;
-    const TXN_OPS: RangeInclusive<usize> = 1..=65_536;
-
     pub(super) fn new<E: Into<String>>(endpoints: impl IntoIterator<Item = E>) -> Self {
         let settings = EtcdConfig {
             endpoints: endpoints.into_iter().map(Into::into).collect(),
             prefix: "/caddy".to_owned(),
+            lock_timeout: Duration::from_secs(5 * 60),
+            caddyfile: None,
+            caddyfile_loading: CaddyfileLoading::Enabled,
+            tls: TlsConfig::default(),
+            username: None,
+            password: None,
             dial_timeout: Duration::from_secs(5),
-            request_timeout: Duration::from_secs(30),
             keepalive_time: Duration::from_secs(30),
             keepalive_timeout: Duration::from_secs(20),
+            auto_sync_interval: Duration::from_secs(5 * 60),
+            request_timeout: Duration::from_secs(30),
+            old_clusters: OldClusters::Rejected,
             max_request_bytes: Limits::ETCD_DEFAULTS.max_request_bytes,
             max_txn_ops: Limits::ETCD_DEFAULTS.max_txn_ops,
         };
         Self { settings }
     }
 
-    /// What the keys of the tree begin with; `/caddy` by default. Connecting reads a key in it, so that a user whose
-    /// rights end at the prefix can connect.
+    /// These endpoints instead.
+    pub(super) fn with_endpoints(mut self, endpoints: Vec<String>) -> Self {
+        self.settings.endpoints = endpoints;
+        self
+    }
+
+    /// What the keys of the tree begin with; `/caddy` by default. `\` becomes `/`, one slash stands in front, and it is
+    /// cleaned like a path; an empty one is `/`, the whole store. One that climbs out with `..` is refused.
+    ///
+    /// Connecting reads a key in it, so that a user whose rights end at the prefix can connect.
     pub fn with_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.settings.prefix = prefix.into();
+        self
+    }
+
+    /// How long a lock outlives a holder that has stopped renewing it; 5 min by default, at least 1 s.
+    pub fn with_lock_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.lock_timeout = timeout;
+        self
+    }
+
+    /// The file whose content becomes the Caddyfile in the store when there is none; none by default.
+    pub fn with_caddyfile(mut self, file: impl Into<PathBuf>) -> Self {
+        self.settings.caddyfile = Some(file.into());
+        self
+    }
+
+    /// Whether Caddy may load its Caddyfile from the store; by default it may.
+    pub fn with_caddyfile_loading(mut self, loading: CaddyfileLoading) -> Self {
+        self.settings.caddyfile_loading = loading;
+        self
+    }
+
+    /// The file with our certificate, in PEM; none by default. It needs a key.
+    pub fn with_tls_cert(mut self, file: impl Into<PathBuf>) -> Self {
+        self.settings.tls.cert = Some(file.into());
+        self
+    }
+
+    /// The file with the private key of our certificate, in PEM; none by default. It needs a certificate.
+    pub fn with_tls_key(mut self, file: impl Into<PathBuf>) -> Self {
+        self.settings.tls.key = Some(file.into());
+        self
+    }
+
+    /// The file with the authorities that may vouch for a server, in PEM; by default those of the system.
+    pub fn with_tls_ca(mut self, file: impl Into<PathBuf>) -> Self {
+        self.settings.tls.ca = Some(file.into());
+        self
+    }
+
+    /// The name that a server must prove to have; by default that in the endpoint.
+    pub fn with_tls_server_name(mut self, name: impl Into<String>) -> Self {
+        self.settings.tls.server_name = Some(name.into());
+        self
+    }
+
+    /// Whether the certificate of a server is checked; by default it is.
+    pub fn with_tls_verification(mut self, verification: ServerVerification) -> Self {
+        self.settings.tls.verification = verification;
+        self
+    }
+
+    /// Who we are to the cluster; nobody by default. It needs a password.
+    pub fn with_username(mut self, name: impl Into<String>) -> Self {
+        self.settings.username = Some(name.into());
+        self
+    }
+
+    /// The password of that user; none by default. It needs a user name.
+    pub fn with_password(mut self, password: impl Into<String>) -> Self {
+        self.settings.password = Some(Secret::new(password));
         self
     }
 
     /// How long connecting may take; 5 s by default, at least 1 s.
     pub fn with_dial_timeout(mut self, timeout: Duration) -> Self {
         self.settings.dial_timeout = timeout;
-        self
-    }
-
-    /// How long a call may take; 30 s by default, at least 1 s.
-    pub fn with_request_timeout(mut self, timeout: Duration) -> Self {
-        self.settings.request_timeout = timeout;
         self
     }
 
@@ -61,6 +132,24 @@ impl EtcdConfigBuilder {
     /// least 1 s.
     pub fn with_keepalive_timeout(mut self, timeout: Duration) -> Self {
         self.settings.keepalive_timeout = timeout;
+        self
+    }
+
+    /// How often the cluster is asked who its members are; every 5 min by default, at most every second.
+    pub fn with_auto_sync_interval(mut self, interval: Duration) -> Self {
+        self.settings.auto_sync_interval = interval;
+        self
+    }
+
+    /// How long a call may take; 30 s by default, at least 1 s.
+    pub fn with_request_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.request_timeout = timeout;
+        self
+    }
+
+    /// What to do about members whose data is behind that of the cluster; by default they are not used.
+    pub fn with_old_clusters(mut self, old_clusters: OldClusters) -> Self {
+        self.settings.old_clusters = old_clusters;
         self
     }
 
@@ -84,93 +173,21 @@ impl EtcdConfigBuilder {
     ///
     /// With everything that is wrong, not only the first.
     pub fn build(self) -> Result<EtcdConfig, ConfigError> {
-        let settings = self.settings;
-        let mut problems = Problems::default();
-        if settings.endpoints.is_empty() {
-            problems.add("endpoints", "none given");
+        self.build_from(&Origins::new(Setting::path), Problems::default())
+    }
+
+    /// Checks the settings, of which these problems are known already.
+    pub(super) fn build_from(
+        self,
+        origins: &Origins,
+        mut problems: Problems,
+    ) -> Result<EtcdConfig, ConfigError> {
+        let mut settings = self.settings;
+        match prefix::clean(&settings.prefix) {
+            Ok(prefix) => settings.prefix = prefix,
+            Err(problem) => problems.add(Setting::KeyPrefix, origins.of(Setting::KeyPrefix), problem),
         }
-        for endpoint in &settings.endpoints {
-            if let Err(problem) = endpoint::check(endpoint) {
-                problems.add("endpoints", problem);
-            }
-        }
-        if settings.prefix.chars().any(char::is_control) {
-            problems.add("prefix", "holds a control character");
-        }
-        let durations = [
-            ("dial_timeout", settings.dial_timeout),
-            ("request_timeout", settings.request_timeout),
-            ("keepalive_time", settings.keepalive_time),
-            ("keepalive_timeout", settings.keepalive_timeout),
-        ];
-        for (setting, duration) in durations {
-            if duration < Self::SHORTEST_DURATION {
-                problems.add(setting, format!("{duration:?} is less than {:?}", Self::SHORTEST_DURATION));
-            }
-        }
-        let sizes = [
-            ("max_request_bytes", settings.max_request_bytes, Self::REQUEST_BYTES),
-            ("max_txn_ops", settings.max_txn_ops, Self::TXN_OPS),
-        ];
-        for (setting, size, allowed) in sizes {
-            if !allowed.contains(&size) {
-                let (least, most) = allowed.into_inner();
-                problems.add(setting, format!("{size} is not between {least} and {most}"));
-            }
-        }
+        rules::check(&settings, origins, &mut problems);
         problems.into_result().map(|()| settings)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ConfigProblem;
-
-    #[test]
-    fn the_defaults_are_valid_and_as_documented() {
-        let config = EtcdConfig::new(["http://127.0.0.1:2379"]).unwrap();
-        assert_eq!(config.prefix(), "/caddy");
-        assert_eq!(config.dial_timeout(), Duration::from_secs(5));
-        assert_eq!(config.request_timeout(), Duration::from_secs(30));
-        assert_eq!(config.keepalive_time(), Duration::from_secs(30));
-        assert_eq!(config.keepalive_timeout(), Duration::from_secs(20));
-        assert_eq!(config.limits(), Limits::ETCD_DEFAULTS);
-        assert_eq!(config.probe_key().as_bytes(), b"/caddy/format");
-    }
-
-    #[test]
-    fn all_that_is_wrong_is_said_at_once() {
-        let error = EtcdConfig::builder(["localhost:2379", "http://ok:1", "https://host:2379"])
-            .with_prefix("a\nb")
-            .with_dial_timeout(Duration::ZERO)
-            .with_request_timeout(Duration::from_millis(999))
-            .with_keepalive_time(Duration::from_millis(1))
-            .with_keepalive_timeout(Duration::from_millis(1))
-            .with_max_request_bytes(65 * 1024 * 1024)
-            .with_max_txn_ops(0)
-            .build()
-            .unwrap_err();
-        let settings: Vec<_> = error.problems().iter().map(ConfigProblem::setting).collect();
-        let expected = [
-            "endpoints",
-            "endpoints",
-            "prefix",
-            "dial_timeout",
-            "request_timeout",
-            "keepalive_time",
-            "keepalive_timeout",
-            "max_request_bytes",
-            "max_txn_ops",
-        ];
-        assert_eq!(settings, expected);
-        let text = error.to_string();
-        assert!(text.starts_with("invalid configuration: endpoints: "), "{text}");
-        assert!(error.problems().iter().all(|problem| text.contains(&problem.to_string())), "{text}");
-    }
-
-    #[test]
-    fn a_configuration_without_endpoints_is_refused() {
-        assert!(EtcdConfig::new([""; 0]).unwrap_err().to_string().contains("none given"));
     }
 }

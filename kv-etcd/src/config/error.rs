@@ -1,6 +1,8 @@
 use std::fmt;
 
-/// Everything that is wrong with a configuration.
+use super::setting::Setting;
+
+/// Everything that is wrong with a configuration. No secret is in it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("invalid configuration: {}", join(problems))]
 pub struct ConfigError {
@@ -10,7 +12,8 @@ pub struct ConfigError {
 /// One thing that is wrong with a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigProblem {
-    setting: &'static str,
+    setting: Option<Setting>,
+    origin: String,
     message: String,
 }
 
@@ -22,12 +25,19 @@ impl ConfigError {
 }
 
 impl ConfigProblem {
-    /// The setting that is wrong.
-    pub fn setting(&self) -> &str {
-        self.setting
+    /// The setting that is wrong, by its name in JSON: `connection.dial_timeout`. None when what is wrong is not the
+    /// value of a setting.
+    pub fn setting(&self) -> Option<&str> {
+        self.setting.map(Setting::path)
     }
 
-    /// What is wrong with it.
+    /// Where it was given: the environment variable, the path in the JSON text, file and line of the Caddyfile with
+    /// the option, or the name of the setting when it was given to the builder.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// What is wrong with it, and the rule.
     pub fn message(&self) -> &str {
         &self.message
     }
@@ -35,7 +45,7 @@ impl ConfigProblem {
 
 impl fmt::Display for ConfigProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.setting, self.message)
+        write!(f, "{}: {}", self.origin, self.message)
     }
 }
 
@@ -48,11 +58,28 @@ fn join(problems: &[ConfigProblem]) -> String {
 pub(super) struct Problems(Vec<ConfigProblem>);
 
 impl Problems {
-    pub(super) fn add(&mut self, setting: &'static str, message: impl Into<String>) {
-        self.0.push(ConfigProblem { setting, message: message.into() });
+    /// Notes that a setting is wrong.
+    pub(super) fn add(&mut self, setting: Setting, origin: impl Into<String>, message: impl Into<String>) {
+        let problem =
+            ConfigProblem { setting: Some(setting), origin: origin.into(), message: message.into() };
+        self.0.push(problem);
+    }
+
+    /// Notes that something is wrong that is not the value of a setting.
+    pub(super) fn add_other(&mut self, origin: impl Into<String>, message: impl Into<String>) {
+        self.0.push(ConfigProblem { setting: None, origin: origin.into(), message: message.into() });
     }
 
     pub(super) fn into_result(self) -> Result<(), ConfigError> {
         if self.0.is_empty() { Ok(()) } else { Err(ConfigError { problems: self.0 }) }
+    }
+}
+
+/// A text in quotes, shortened: what is wrong may be a whole file.
+pub(super) fn quoted(text: &str) -> String {
+    const LONGEST: usize = 80;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{:?}...", &text[..end]),
+        None => format!("{text:?}"),
     }
 }
