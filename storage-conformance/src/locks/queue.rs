@@ -1,13 +1,16 @@
 //! Who is next.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use futures::future::join_all;
 use storage_core::Storage;
 use storage_core::kv::KvBackend;
 
-use super::support::{done, open_many, open_short, places, revision, short_timeout, until_places};
-use crate::decorate::{Counting, Faulty};
+use super::support::{
+    done, open_faulty, open_many, open_short, places, revision, short_timeout, until_places,
+};
+use crate::decorate::{Call, Counting, Fault, Faulty};
 use crate::files::support::{open, options};
 use crate::{Case, Context, case};
 
@@ -17,6 +20,7 @@ pub(crate) const CASES: &[Case] = &[
     case!(["FS-LOCK-6"], thousands_of_tasks_of_one_client_are_all_served_in_order),
     case!(["FS-LOCK-4"], hundreds_of_clients_are_all_served),
     case!(["FS-LOCK-7"], who_gives_up_lets_nobody_in_before_the_holder_has_left),
+    case!(["FS-LOCK-7"], who_is_never_woken_looks_now_and_then),
     case!(["FS-LOCK-8"], while_all_wait_nothing_is_written),
     case!(["FS-LOCK-8"], a_waiter_whose_watch_is_compacted_away_watches_anew_and_does_not_poll),
 ];
@@ -105,6 +109,19 @@ async fn who_gives_up_lets_nobody_in_before_the_holder_has_left(context: Context
     assert!(done("the third has its turn", third).await > token);
 }
 
+async fn who_is_never_woken_looks_now_and_then(context: Context) {
+    let holder = open(&context).await;
+    let waiter = open_faulty(&context, Duration::from_secs(300)).await;
+    let guard = holder.lock("a").await.unwrap();
+    // Every watch of the waiter is silent from the beginning.
+    waiter.backend().inject(|call| matches!(call, Call::Watch(..)).then_some(Fault::Hang));
+    let served = Served::default();
+    let waiting = take(&waiter, 1, &served);
+    until_places(&context, "a", 2).await;
+    guard.unlock().await.unwrap();
+    done("it has its turn", waiting).await;
+}
+
 async fn while_all_wait_nothing_is_written(context: Context) {
     let timeout = short_timeout(&context).await;
     let trees = open_many(&context, 10).await;
@@ -139,9 +156,9 @@ async fn a_waiter_whose_watch_is_compacted_away_watches_anew_and_does_not_poll(c
         faulty.compact_watches();
     }
     // Longer than it takes to look and to watch anew, then shorter than the slow poll.
-    context.sleep(std::time::Duration::from_secs(3)).await;
+    context.sleep(Duration::from_secs(3)).await;
     counting.take();
-    context.sleep(std::time::Duration::from_secs(4)).await;
+    context.sleep(Duration::from_secs(4)).await;
     let calls = counting.take();
     assert!(calls.watch == 0 && calls.range <= 1, "{calls:?}");
     guard.unlock().await.unwrap();
