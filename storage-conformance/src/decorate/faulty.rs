@@ -58,6 +58,9 @@ pub enum Fault {
     /// It fails at once with `Timeout`, maybe applied, and is carried out when so much time has passed, by a task of
     /// its own. [`Faulty::heal`] does not hurry it.
     Late(Duration),
+    /// It is carried out when so much time has passed, by a task of its own: also if its caller has been dropped
+    /// meanwhile, as a call that is on its way when its caller gives up.
+    Slow(Duration),
     /// It waits until [`Faulty::heal`] is called, and is carried out then.
     Hang,
 }
@@ -152,6 +155,15 @@ impl Verdict<'_> {
                     drop(call.await);
                 });
                 Err(BackendError::new(BackendErrorKind::Timeout, "the call was delayed by a fault"))
+            }
+            Some(Fault::Slow(delay)) => {
+                let carried_out = tokio::spawn(async move {
+                    tokio::time::sleep(delay).await;
+                    call.await
+                });
+                let lost =
+                    |_| Err(BackendError::new(BackendErrorKind::Unavailable, "the runtime shuts down"));
+                carried_out.await.unwrap_or_else(lost)
             }
             Some(Fault::Hang) => {
                 self.healed.await;

@@ -15,6 +15,7 @@ pub(crate) const CASES: &[Case] = &[
     case!(["FS-LOCK-13"], a_lock_whose_answer_is_lost_is_taken_all_the_same),
     case!(["FS-LOCK-13"], a_try_whose_answer_is_lost_leaves_nothing_behind),
     case!(["FS-LOCK-13"], a_lock_that_arrives_after_its_deadline_leaves_nothing_behind),
+    case!(["FS-LOCK-13"], a_lock_that_is_on_its_way_when_its_caller_gives_up_leaves_nothing_behind),
     case!(["FS-LOCK-13"], a_release_whose_answer_is_lost_is_carried_out),
     case!(["FS-LOCK-13"], a_repeated_lock_that_arrives_after_its_release_leaves_nothing_behind),
     case!(["FS-LOCK-13"], a_place_that_somebody_deleted_does_not_come_back),
@@ -75,6 +76,24 @@ async fn a_lock_that_arrives_after_its_deadline_leaves_nothing_behind(context: C
         other.try_lock(name).await.unwrap().expect("it is free").unlock().await.unwrap();
     }
     // The session goes on in its new epoch.
+    tree.lock("a").await.unwrap().unlock().await.unwrap();
+}
+
+async fn a_lock_that_is_on_its_way_when_its_caller_gives_up_leaves_nothing_behind(context: Context) {
+    let (tree, other) = (open_faulty(&context, TIMEOUT).await, open(&context).await);
+    tree.lock("begins the session").await.unwrap().unlock().await.unwrap();
+    tree.backend().inject(|call| puts_place(call).then_some(Fault::Slow(LATE)));
+    let soon = LockOptions::new().with_deadline(LATE / 10);
+    refused(tree.lock_with("a", soon.clone()).await, ErrorKind::LockTimeout, "a");
+    refused(tree.try_lock_with("b", soon).await, ErrorKind::LockTimeout, "b");
+    tree.backend().heal();
+    context.sleep(2 * LATE).await;
+    for name in ["a", "b"] {
+        assert_eq!(places(&context, name).await, 0, "{name}");
+        other.try_lock(name).await.unwrap().expect("it is free").unlock().await.unwrap();
+    }
+    // One that is only slow is taken.
+    tree.backend().inject(|call| puts_place(call).then_some(Fault::Slow(LATE / 10)));
     tree.lock("a").await.unwrap().unlock().await.unwrap();
 }
 
@@ -241,6 +260,20 @@ async fn an_outage_while_waiting_is_waited_out(context: Context) {
     for _ in 0..20 {
         tokio::task::yield_now().await;
     }
+    assert!(!waiting.is_finished(), "it cannot know");
+    tree.backend().heal();
+    super::support::done("it has the lock", waiting).await.unwrap().unlock().await.unwrap();
+
+    // The watch tells it that it is its turn, and it cannot look.
+    let guard = holder.lock("a").await.unwrap();
+    let waiting = {
+        let tree = tree.clone();
+        tokio::spawn(async move { tree.lock("a").await })
+    };
+    until_places(&context, "a", 2).await;
+    tree.backend().inject(|call| matches!(call, Call::Range(_)).then_some(Fault::Refuse));
+    guard.unlock().await.unwrap();
+    context.sleep(Duration::from_secs(1)).await;
     assert!(!waiting.is_finished(), "it cannot know");
     tree.backend().heal();
     super::support::done("it has the lock", waiting).await.unwrap().unlock().await.unwrap();

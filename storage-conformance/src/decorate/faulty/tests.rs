@@ -210,6 +210,22 @@ async fn what_is_late_fails_at_once_and_is_applied_after_the_delay() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_slow_is_answered_after_the_delay_and_carried_out_though_nobody_waits() {
+    let (faulty, recorder) = faulty();
+    faulty.inject(|_| Some(Fault::Slow(HOUR)));
+    let mut calls = join_all(every_call(&faulty));
+    assert!(timeout(ALMOST, &mut calls).await.is_err());
+    assert_eq!(recorder.take(), [""; 0]);
+    drop(calls);
+    sleep(HOUR).await;
+    assert_eq!(recorder.take().len(), METHODS.len());
+    let made = Instant::now();
+    join_all(every_call(&faulty)).await;
+    assert!(made.elapsed() >= HOUR, "{:?}", made.elapsed());
+    assert_eq!(recorder.take().len(), METHODS.len());
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_hangs_goes_through_when_it_is_healed() {
     let (faulty, recorder) = faulty();
     faulty.inject(|_| Some(Fault::Hang));
