@@ -125,8 +125,10 @@ async fn a_place_that_somebody_deleted_does_not_come_back(context: Context) {
     let (tree, holder) = (open_faulty(&context, TIMEOUT).await, open(&context).await);
     tree.lock("begins the session").await.unwrap().unlock().await.unwrap();
     let guard = holder.lock("a").await.unwrap();
-    // The first call arrives late; the second one puts the place.
-    tree.backend().inject(first(1, puts_place, Fault::Late(LATE)));
+    // The first call arrives later than the waiter looks for itself; the second one puts the place.
+    let late = Duration::from_secs(15);
+    let asked = tokio::time::Instant::now();
+    tree.backend().inject(first(1, puts_place, Fault::Late(late)));
     let waiting = tokio::spawn(async move { tree.lock("a").await.unwrap() });
     until_places(&context, "a", 2).await;
     let waits = async || holder.locks().await.unwrap().into_iter().find(|lock| !lock.is_holder());
@@ -134,7 +136,8 @@ async fn a_place_that_somebody_deleted_does_not_come_back(context: Context) {
     delete_keys_below(&context, &format!("lock/a/{}", first_place.session)).await;
     let again = async || waits().await.filter(|place| place.token > first_place.token).map(drop);
     context.eventually("it waits in another place", Context::PATIENCE, again).await;
-    context.sleep(2 * LATE).await;
+    assert!(asked.elapsed() < late, "it has noticed too late for this case: {:?}", asked.elapsed());
+    context.sleep(late.saturating_sub(asked.elapsed()) + LATE).await;
     assert_eq!(places(&context, "a").await, 2, "the place that was deleted has come back");
     guard.unlock().await.unwrap();
     super::support::done("it has the lock", waiting).await.unlock().await.unwrap();
