@@ -8,7 +8,7 @@ use futures::future::join_all;
 use storage_core::{ErrorKind, LockOptions, LockState};
 
 use super::support::{done, open_many};
-use crate::files::support::{open, refused};
+use crate::files::support::{open, refused, store_all};
 use crate::{Case, Context, case};
 
 pub(crate) const CASES: &[Case] = &[
@@ -79,11 +79,7 @@ async fn locks_of_different_names_are_independent(context: Context) {
 async fn locks_and_files_do_not_meet(context: Context) {
     let tree = open(&context).await;
     let guard = tree.lock("a/b").await.unwrap();
-    for path in ["a/b", "lock/a/b", "session/x", "lock"] {
-        if path != "lock" {
-            tree.store(path, "x").await.unwrap();
-        }
-    }
+    store_all(&tree, &["a/b", "lock/a/b", "session/x"]).await;
     assert_eq!(tree.delete_all().await.unwrap(), 3);
     assert!(guard.is_held());
     assert!(open(&context).await.try_lock("a/b").await.unwrap().is_none(), "files gone, the lock is held");

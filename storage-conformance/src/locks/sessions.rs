@@ -1,5 +1,7 @@
 //! Leases: who vanishes loses, who lives does not, and everybody is told.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
 use storage_core::{ErrorKind, LockState, Storage};
@@ -244,17 +246,16 @@ async fn renewing_starts_the_lease_again(context: Context) {
     let holder = open_faulty(&context, timeout).await;
     let guard = holder.lock("a").await.unwrap();
     // Only what is asked for by hand gets through.
-    let by_hand = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let is_by_hand = std::sync::Arc::clone(&by_hand);
+    let by_hand = Arc::new(AtomicBool::new(false));
+    let is_by_hand = Arc::clone(&by_hand);
     holder.backend().inject(move |call| {
-        let refuses =
-            matches!(call, Call::KeepAlive(_)) && !is_by_hand.load(std::sync::atomic::Ordering::SeqCst);
+        let refuses = matches!(call, Call::KeepAlive(_)) && !is_by_hand.load(SeqCst);
         refuses.then_some(Fault::Refuse)
     });
     for _ in 0..8 {
-        by_hand.store(true, std::sync::atomic::Ordering::SeqCst);
+        by_hand.store(true, SeqCst);
         guard.renew().await.unwrap();
-        by_hand.store(false, std::sync::atomic::Ordering::SeqCst);
+        by_hand.store(false, SeqCst);
         context.sleep(timeout / 4).await;
         assert!(guard.is_held());
     }

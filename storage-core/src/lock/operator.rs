@@ -113,7 +113,7 @@ impl<B: KvBackend> Storage<B> {
                 }
                 match self.write(Write { checks, ops, otherwise: Vec::new() }).await {
                     Ok(Written::Done(..)) => return Ok(Some(holder)),
-                    // Released, or its session has moved on: who holds it now?
+                    // Released in between: who holds it now?
                     Ok(Written::Refused(..)) => {}
                     Err(error) if error.is_backend(BackendErrorKind::LeaseNotFound) => {}
                     // A full store can still delete. The session finds out when it next renews.

@@ -4,7 +4,7 @@ mod event;
 mod hub;
 mod stream;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::kv::{KvBackend, Revision};
 use crate::path::FilePath;
 use crate::storage::{InContext, Storage};
@@ -54,7 +54,7 @@ impl<B: KvBackend> Storage<B> {
         self.check_open()?;
         let client = self.client();
         let (hub, started) = client.watches.hub(&client.backend, self.layout(), &client.background).await?;
-        let (live, reached) = hub.subscribe().ok_or_else(|| Error::new(crate::ErrorKind::Closed))?;
+        let (live, reached) = hub.subscribe().ok_or_else(|| Error::new(ErrorKind::Closed))?;
         let after = match (after, started) {
             (Some(after), _) => after,
             (None, Some(started)) => started,
