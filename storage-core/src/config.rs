@@ -12,6 +12,9 @@ pub struct StorageOptions {
     /// How long a lock survives its holder's death, at least a second: the TTL of the session's lease, which is renewed
     /// well before. Default: 5 minutes. An outage of the store that is longer costs the holder its locks too.
     pub lock_timeout: Duration,
+    /// How long a write may take, at least a second, with everything that is done to find out how it ended when its
+    /// answer is lost. Default: 30 seconds. Reads take as long as the backend lets them.
+    pub request_timeout: Duration,
 }
 
 impl StorageOptions {
@@ -32,18 +35,29 @@ impl StorageOptions {
         self
     }
 
+    /// These options with another request timeout.
+    pub fn with_request_timeout(mut self, timeout: Duration) -> Self {
+        self.request_timeout = timeout;
+        self
+    }
+
     pub(crate) fn check(&self) -> Result<()> {
         const SHORTEST: Duration = Duration::from_secs(1);
-        if self.lock_timeout < SHORTEST {
-            let detail = format!("lock_timeout is {:?}, it must be at least {SHORTEST:?}", self.lock_timeout);
-            return Err(Error::new(ErrorKind::InvalidConfig).with_detail(detail));
+        let timeouts = [("lock_timeout", self.lock_timeout), ("request_timeout", self.request_timeout)];
+        match timeouts.into_iter().find(|(_, timeout)| *timeout < SHORTEST) {
+            None => Ok(()),
+            Some((name, timeout)) => Err(Error::new(ErrorKind::InvalidConfig)
+                .with_detail(format!("{name} is {timeout:?}, it must be at least {SHORTEST:?}"))),
         }
-        Ok(())
     }
 }
 
 impl Default for StorageOptions {
     fn default() -> Self {
-        Self { prefix: KeyPrefix::default(), lock_timeout: Duration::from_secs(5 * 60) }
+        Self {
+            prefix: KeyPrefix::default(),
+            lock_timeout: Duration::from_secs(5 * 60),
+            request_timeout: Duration::from_secs(30),
+        }
     }
 }

@@ -125,6 +125,12 @@ impl Error {
         Self::new(kind).with_source(error)
     }
 
+    /// This error of a write, which turned out to have changed nothing.
+    pub(crate) fn that_changed_nothing(mut self) -> Self {
+        self.inner.kind = self.backend().map_or(self.inner.kind, |error| definite(error.kind()));
+        self
+    }
+
     pub(crate) fn with_operation(mut self, operation: &'static str) -> Self {
         self.inner.operation.get_or_insert(operation);
         self

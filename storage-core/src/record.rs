@@ -92,6 +92,33 @@ impl Record {
     }
 }
 
+/// What a deletion of files leaves behind: which write it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Deletion {
+    pub(crate) write: WriteId,
+}
+
+#[derive(Serialize, Deserialize)]
+struct DeletionJson {
+    version: u32,
+    write: String,
+}
+
+impl Deletion {
+    pub(crate) fn encode(self) -> Bytes {
+        let json = DeletionJson { version: RECORD_VERSION, write: hex::encode(self.write.0) };
+        serde_json::to_vec(&json).expect("strings and numbers are always JSON").into()
+    }
+
+    /// The record, if it is one.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let json: DeletionJson = serde_json::from_slice(bytes).ok()?;
+        let mut write = [0; 16];
+        hex::decode_to_slice(&json.write, &mut write).ok()?;
+        Some(Self { write: WriteId(write) })
+    }
+}
+
 /// A record of a later version may have other fields altogether: its version is all that counts.
 fn later_version(bytes: &[u8]) -> Option<u64> {
     #[derive(Deserialize)]
@@ -125,6 +152,15 @@ mod tests {
         r#"{"version":1,"size":3,"modified":"2023-11-14T22:13:20.120000789Z","#,
         r#""sha1":"a9993e364706816aba3e25717850c26c9cd0d89d","write":"30313233343536373839616263646566"}"#
     );
+
+    #[test]
+    fn the_bytes_of_a_deletion_are_fixed() {
+        let deletion = Deletion { write: WriteId(*b"0123456789abcdef") };
+        let bytes = r#"{"version":1,"write":"30313233343536373839616263646566"}"#;
+        assert_eq!(deletion.encode(), bytes);
+        assert_eq!(Deletion::decode(bytes.as_bytes()), Some(deletion));
+        assert_eq!(Deletion::decode(b"{}"), None);
+    }
 
     #[test]
     fn the_bytes_of_a_record_are_fixed() {

@@ -63,6 +63,11 @@ pub enum Fault {
     Slow(Duration),
     /// It waits until [`Faulty::heal`] is called, and is carried out then.
     Hang,
+    /// It fails with `NoSpace`, maybe applied, as a store does that notices too late that it is full: carried out or not.
+    NoSpace {
+        /// Whether it is carried out.
+        applied: bool,
+    },
 }
 
 impl<B: KvBackend> Faulty<B> {
@@ -168,6 +173,12 @@ impl Verdict<'_> {
             Some(Fault::Hang) => {
                 self.healed.await;
                 call.await
+            }
+            Some(Fault::NoSpace { applied }) => {
+                if applied {
+                    drop(call.await);
+                }
+                Err(BackendError::new(BackendErrorKind::NoSpace, "full by a fault"))
             }
         }
     }

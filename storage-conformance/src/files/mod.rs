@@ -13,6 +13,8 @@ mod format;
 mod groups;
 mod list;
 mod list_pages;
+mod lost_answers;
+mod lost_races;
 mod paths;
 mod rename;
 mod stat;
@@ -32,6 +34,8 @@ pub(crate) const SUBJECTS: &[&[Case]] = &[
     rename::CASES,
     format::CASES,
     damage::CASES,
+    lost_answers::CASES,
+    lost_races::CASES,
     cost::CASES,
     cancel::CASES,
 ];

@@ -6,12 +6,12 @@ mod cancel;
 mod cost;
 mod exclusion;
 mod fence;
-mod lost_answers;
+pub(crate) mod lost_answers;
 mod operator;
 mod queue;
 mod release;
 mod sessions;
-mod support;
+pub(crate) mod support;
 mod try_lock;
 
 /// The case tables, in the order of the contract.

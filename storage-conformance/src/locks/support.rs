@@ -12,7 +12,7 @@ use crate::decorate::{Call, Faulty};
 use crate::files::support::{options, raw_key};
 
 /// A tree whose store can be made to fail.
-pub(super) type FaultyTree = Storage<Arc<Faulty<Arc<dyn KvBackend>>>>;
+pub(crate) type FaultyTree = Storage<Arc<Faulty<Arc<dyn KvBackend>>>>;
 
 /// The shortest lock timeout that the store grants.
 pub(super) async fn shortest_timeout(context: &Context) -> Duration {
@@ -42,7 +42,7 @@ pub(super) async fn open_many(context: &Context, count: usize) -> Vec<Storage<Ar
 }
 
 /// The case's tree, through a client of its own whose calls can be made to fail.
-pub(super) async fn open_faulty(context: &Context, lock_timeout: Duration) -> FaultyTree {
+pub(crate) async fn open_faulty(context: &Context, lock_timeout: Duration) -> FaultyTree {
     let faulty = Arc::new(Faulty::new(context.client().await));
     Storage::open(faulty, options(context).with_lock_timeout(lock_timeout)).await.unwrap()
 }
@@ -91,7 +91,7 @@ async fn count(client: &Arc<dyn KvBackend>, range: KeyRange) -> usize {
 }
 
 /// Waits until a task has ended well.
-pub(super) async fn done<T>(what: &str, task: tokio::task::JoinHandle<T>) -> T {
+pub(crate) async fn done<T>(what: &str, task: tokio::task::JoinHandle<T>) -> T {
     let ended = tokio::time::timeout(Context::PATIENCE, task).await;
     ended.unwrap_or_else(|_| panic!("not within {:?}: {what}", Context::PATIENCE)).unwrap()
 }

@@ -1,6 +1,9 @@
+use bytes::Bytes;
+
 use super::KeyPrefix;
-use crate::kv::{Key, KeyRange};
+use crate::kv::{Key, KeyRange, Op};
 use crate::path::FilePath;
+use crate::record::{Deletion, WriteId};
 
 /// The value of the format key: the version of the keyspace that this library reads and writes.
 pub(crate) const FORMAT: &str = "1";
@@ -12,6 +15,7 @@ pub(crate) const FORMAT: &str = "1";
 /// | `<prefix>/format` | [`FORMAT`] |
 /// | `<prefix>/data/<path>` | a file's bytes, as they are |
 /// | `<prefix>/meta/<path>` | its metadata record |
+/// | `<prefix>/deleted` | the record of the last deletion |
 /// | `<prefix>/lock/<escaped name>/<session>-<number>` | a place in the queue of a lock |
 /// | `<prefix>/session/<session>` | the record of a session |
 ///
@@ -33,6 +37,20 @@ impl Layout {
 
     pub(crate) fn format(&self) -> Key {
         Key::new(format!("{}/format", self.prefix))
+    }
+
+    pub(crate) fn format_value() -> Bytes {
+        Bytes::from_static(FORMAT.as_bytes())
+    }
+
+    /// Where the last deletion of files has left its record. It is never deleted.
+    pub(crate) fn deletions(&self) -> Key {
+        Key::new(format!("{}/deleted", self.prefix))
+    }
+
+    /// What belongs to every transaction that deletes files.
+    pub(crate) fn record_deletion(&self, write: WriteId) -> Op {
+        Op::Put { key: self.deletions(), value: Deletion { write }.encode(), lease: None }
     }
 
     pub(crate) fn data(&self, path: &FilePath) -> Key {

@@ -74,7 +74,10 @@ impl<B: KvBackend> Storage<B> {
     pub async fn try_lock_with(&self, name: &str, options: LockOptions) -> Result<Option<LockGuard<B>>> {
         let locked = async {
             let name = LockName::parse(name)?;
-            by_deadline(options.deadline, self.acquire_if_free(&name, options.label.as_deref())).await
+            let locked = by_deadline(options.deadline, self.acquire_if_free(&name, options.label.as_deref()));
+            let limit = self.client().request_timeout;
+            let late = |_| Error::new(ErrorKind::Timeout).with_detail(format!("after {limit:?}"));
+            tokio::time::timeout(limit, locked).await.map_err(late)?
         };
         locked.await.in_context("try_lock", name)
     }

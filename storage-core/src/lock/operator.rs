@@ -7,9 +7,10 @@ use futures::TryStreamExt;
 
 use super::name::LockName;
 use super::state::FencingToken;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::identity::Identity;
-use crate::kv::{BackendErrorKind, Entry, KeyRange, KvBackend, KvBackendExt, LeaseId, Op, RangeRequest};
+use crate::kv::{BackendErrorKind, Entry, KeyRange, KvBackend, KvBackendExt, LeaseId, Op, RangeRequest, Txn};
+use crate::retry::Backoff;
 use crate::storage::{Check, InContext, Storage, Write, Written};
 
 /// Who holds a lock or waits for it, as [`Storage::locks`] shows it.
@@ -99,34 +100,50 @@ impl<B: KvBackend> Storage<B> {
     pub async fn break_lock(&self, name: &str) -> Result<Option<LockEntry>> {
         let broken = async {
             let lock = LockName::parse(name)?;
-            loop {
-                let places = self.places(self.layout().queue(&lock)).await?;
-                let Some((mut holder, place)) = places.into_iter().next() else { return Ok(None) };
-                holder.remaining = self.remaining(place.lease).await?;
-                let session = self.layout().session(&holder.session);
-                let session = self.backend().get(session).await.map_err(Error::of_read)?;
-                let checks = vec![Check::Held(place.key.clone())];
-                let mut ops = vec![Op::Delete(place.key.clone())];
-                // Putting its own key makes a session look after its locks.
-                if let Some(Entry { key, value, lease, .. }) = session {
-                    ops.push(Op::Put { key, value, lease });
-                }
-                match self.write(Write { checks, ops, otherwise: Vec::new() }).await {
-                    Ok(Written::Done(..)) => return Ok(Some(holder)),
-                    // Released in between: who holds it now?
-                    Ok(Written::Refused(..)) => {}
-                    Err(error) if error.is_backend(BackendErrorKind::LeaseNotFound) => {}
-                    // A full store can still delete. The session finds out when it next renews.
-                    Err(error) if error.is_backend(BackendErrorKind::NoSpace) => {
-                        let ops = vec![Op::Delete(place.key)];
-                        self.write_or_refuse(Write { ops, ..Write::default() }).await?;
-                        return Ok(Some(holder));
-                    }
-                    Err(error) => return Err(error),
-                }
-            }
+            let limit = self.client().request_timeout;
+            let late = |_| Error::new(ErrorKind::OutcomeUnknown).with_detail(format!("after {limit:?}"));
+            tokio::time::timeout(limit, self.break_place(&lock)).await.map_err(late)?
         };
         broken.await.in_context("break_lock", name)
+    }
+
+    /// Deletes the first place of a queue. It is asked for again if the answer is lost: no place is used twice.
+    async fn break_place(&self, lock: &LockName) -> Result<Option<LockEntry>> {
+        let mut tried: Option<LockEntry> = None;
+        let mut backoff = Backoff::new();
+        loop {
+            let places = self.places(self.layout().queue(lock)).await?;
+            let Some((mut holder, place)) = places.into_iter().next() else { return Ok(tried) };
+            if tried.as_ref().is_some_and(|tried| tried.token != holder.token) {
+                return Ok(tried);
+            }
+            holder.remaining = self.remaining(place.lease).await?;
+            let session = self.layout().session(&holder.session);
+            let session = self.backend().get(session).await.map_err(Error::of_read)?;
+            let checks = vec![Check::Held(place.key.clone())];
+            let mut ops = vec![Op::Delete(place.key.clone())];
+            // Putting its own key makes a session look after its locks.
+            if let Some(Entry { key, value, lease, .. }) = session {
+                ops.push(Op::Put { key, value, lease });
+            }
+            match self.attempt(&Write { checks, ops, ..Write::default() }).await {
+                Ok(Written::Done(..)) => return Ok(Some(holder)),
+                // Released in between: who holds it now?
+                Ok(Written::Refused(..)) => {}
+                Err(error) if error.is_backend(BackendErrorKind::LeaseNotFound) => {}
+                // A full store can still delete. The session finds out when it next renews.
+                Err(error) if error.is_backend(BackendErrorKind::NoSpace) => {
+                    let deleted = self.backend().txn(Txn::new().then(Op::Delete(place.key))).await;
+                    deleted.map_err(Error::of_write)?;
+                    return Ok(Some(holder));
+                }
+                Err(error) if error.is_outcome_unknown() && error.is_retryable() => {
+                    tried = Some(holder);
+                    backoff.pause().await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// The places in a range of queues with their positions, by name and position.

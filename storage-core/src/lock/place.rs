@@ -67,12 +67,13 @@ impl<B: KvBackend> Storage<B> {
             }
             let ops = vec![put.clone(), Op::Get(Queue::get(&queue))];
             let otherwise = vec![Get::key(session.key.clone()), Queue::get(&queue)];
+            let write = Write { checks, ops, otherwise, ..Write::default() };
             let was_open = place.is_open;
             // Until there is an answer; it is what counts should the future be dropped.
             place.is_open = true;
             let written = tokio::select! {
                 () = session.lost().cancelled() => break,
-                written = self.write(Write { checks, ops, otherwise }) => written,
+                written = self.attempt(&write) => written,
             };
             place.is_open = was_open || written.as_ref().is_err_and(Error::is_outcome_unknown);
             match written {
@@ -105,7 +106,14 @@ impl<B: KvBackend> Storage<B> {
                     }
                 }
                 Err(error) if error.is_backend(BackendErrorKind::LeaseNotFound) => session.lost().cancel(),
-                Err(error) if patience == Patience::OnlyIfFree || !error.is_retryable() => return Err(error),
+                // Who does not wait for the lock does not wait for a store that is not there either; but it has to find
+                // out what it has asked for.
+                Err(error)
+                    if !error.is_retryable()
+                        || (patience == Patience::OnlyIfFree && !error.is_outcome_unknown()) =>
+                {
+                    return Err(error);
+                }
                 Err(_) => backoff.pause().await,
             }
         }
@@ -123,12 +131,16 @@ impl Place {
         turn
     }
 
-    /// Gives the place up, and answers whether it was there. If that fails, or the future is dropped, it is done in the
-    /// background: a place can be deleted any number of times.
+    /// Gives the place up, and answers whether it was there until then. If the store cannot be reached, or the future is
+    /// dropped, it is done in the background: a place can be deleted any number of times.
     pub(super) async fn give_up(mut self) -> Result<bool> {
+        let limit = self.session.request_timeout;
         let was_there = tokio::select! {
             () = self.session.lost().cancelled() => Err(Error::new(ErrorKind::LockLost)),
-            deleted = self.delete() => deleted.map(|count| count > 0).map_err(Error::of_write),
+            deleted = tokio::time::timeout(limit, self.delete_until_answered()) => {
+                let late = |_| Error::new(ErrorKind::OutcomeUnknown).with_detail(format!("after {limit:?}"));
+                deleted.map_err(late).and_then(|deleted| deleted.map_err(Error::of_write))
+            }
         }?;
         self.session.let_go(&self.key);
         self.turn = None;
@@ -147,6 +159,20 @@ impl Place {
             place.session.let_go(&place.key);
             drop(turn);
         });
+    }
+
+    /// Whether the place was there; or was when its deletion was asked for, and no answer came.
+    async fn delete_until_answered(&self) -> Result<bool, BackendError> {
+        let mut was_asked = false;
+        let mut backoff = Backoff::new();
+        loop {
+            match self.delete().await {
+                Ok(count) => return Ok(count > 0 || was_asked),
+                Err(error) if error.is_maybe_applied() && error.is_retryable() => was_asked = true,
+                Err(error) => return Err(error),
+            }
+            backoff.pause().await;
+        }
     }
 
     async fn delete_until_done(&self) {

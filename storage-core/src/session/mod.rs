@@ -8,6 +8,7 @@ mod open;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::runtime::Handle;
@@ -31,6 +32,8 @@ pub(crate) struct Session {
     /// The session's own key. Who deletes it ends the session; who puts it makes the session look after its locks.
     pub(crate) key: Key,
     record: Bytes,
+    /// How long a release may take that somebody waits for.
+    pub(crate) request_timeout: Duration,
     /// The revision at which the own key was last put, as far as it is known: the session's epoch. A transaction that
     /// compares it can no longer be applied once the key is put again, however late it arrives.
     epoch: AtomicU64,

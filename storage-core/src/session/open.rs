@@ -12,10 +12,11 @@ use super::life::Life;
 use crate::clock::{self, Moment};
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::Identity;
-use crate::kv::{BackendError, KvBackend, Op};
+use crate::kv::{BackendError, KvBackend, Op, Revision};
 use crate::lock::LockState;
 use crate::random;
-use crate::storage::{Storage, Write};
+use crate::retry::Backoff;
+use crate::storage::{Storage, Write, Written};
 
 /// The session that a storage uses, if it has one.
 #[derive(Debug, Default)]
@@ -82,9 +83,8 @@ impl<B: KvBackend> Storage<B> {
         let key = self.layout().session(&id);
         let record = Identity::own(None, clock::wall_clock()).encode();
         let put = Op::Put { key: key.clone(), value: record.clone(), lease: Some(lease.id) };
-        let written = self.write_or_refuse(Write { ops: vec![put], ..Write::default() }).await;
-        let (epoch, _) = match written {
-            Ok(written) => written,
+        let epoch = match self.put_session(put).await {
+            Ok(epoch) => epoch,
             Err(error) => {
                 // If that fails too the lease ends by itself.
                 let _ = client.backend.0.revoke(lease.id).await;
@@ -97,6 +97,7 @@ impl<B: KvBackend> Storage<B> {
             lease: lease.id,
             key,
             record,
+            request_timeout: client.request_timeout,
             epoch: AtomicU64::new(epoch.0),
             places: AtomicU64::new(0),
             life: Mutex::new(Life::new(sent, lease.ttl)),
@@ -106,6 +107,25 @@ impl<B: KvBackend> Storage<B> {
             runtime: Handle::current(),
             tasks: client.background.tasks.clone(),
         })
+    }
+
+    /// Puts the key of a session that begins. Nobody else puts it, and it goes with its lease, so it may be put again if
+    /// the answer is lost.
+    async fn put_session(&self, put: Op) -> Result<Revision> {
+        let limit = self.client().request_timeout;
+        let write = Write { ops: vec![put], ..Write::default() };
+        let mut backoff = Backoff::new();
+        let put_until_answered = async {
+            loop {
+                match self.attempt(&write).await {
+                    Ok(Written::Done(epoch, _)) => return Ok(epoch),
+                    Err(error) if error.is_outcome_unknown() && error.is_retryable() => backoff.pause().await,
+                    Ok(Written::Refused(error, _)) | Err(error) => return Err(error),
+                }
+            }
+        };
+        let late = |_| Error::new(ErrorKind::Timeout).with_detail(format!("after {limit:?}"));
+        tokio::time::timeout(limit, put_until_answered).await.map_err(late)?
     }
 
     /// Refuses what needs a session or a watch once the storage was closed.

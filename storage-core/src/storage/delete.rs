@@ -1,15 +1,16 @@
 use super::check::Check;
 use super::write::Write;
-use super::{InContext, Storage, file_path};
+use super::{InContext, Storage, Trace, file_path};
 use crate::error::Result;
-use crate::kv::{KvBackend, Op, OpReply};
+use crate::kv::{KeyRange, KvBackend, Op, OpReply};
 use crate::path::FilePath;
 
 impl<B: KvBackend> Storage<B> {
     /// Deletes a file, or a directory with everything below it, atomically; answers how many files that were. One
     /// round trip, whatever their number. Nothing there is no error: it answers 0.
     ///
-    /// It puts nothing, so that it works while the store is full, where the store itself lets that pass.
+    /// It works while the store is full, with a second round trip, where the store itself lets deletions pass. If the
+    /// answer is lost then, the outcome stays unknown.
     ///
     /// # Errors
     ///
@@ -21,8 +22,7 @@ impl<B: KvBackend> Storage<B> {
     /// Deletes a file or directory if what is given holds as well.
     pub(crate) async fn delete_under(&self, fence: Option<Check>, path: &str) -> Result<u64> {
         let file = file_path(path)?;
-        let (meta, data) = (self.layout().meta(&file), self.layout().data(&file));
-        self.delete_counting(fence, [Op::Delete(meta)], [Op::Delete(data)], &file).await
+        self.delete_counting(fence, Some(&file), &file).await
     }
 
     /// Deletes a file and never a directory; answers whether there was one (1) or nothing (0). One round trip.
@@ -33,9 +33,12 @@ impl<B: KvBackend> Storage<B> {
     pub async fn delete_file(&self, path: &str) -> Result<u64> {
         let deleted = async {
             let file = file_path(path)?;
-            let ops = vec![Op::Delete(self.layout().meta(&file)), Op::Delete(self.layout().data(&file))];
+            let (meta, data) = (self.layout().meta(&file), self.layout().data(&file));
+            let trace = Trace::of_deletion([KeyRange::single(meta.clone())]);
+            let ops = vec![Op::Delete(meta), Op::Delete(data)];
             let checks = vec![Check::NotADirectory(file)];
-            let (_, replies) = self.write_or_refuse(Write { checks, ops, otherwise: Vec::new() }).await?;
+            let write = Write { checks, ops, trace, ..Write::default() };
+            let (_, replies) = self.write_or_refuse(write).await?;
             Ok(deleted_count(replies.first()))
         };
         deleted.await.in_context("delete_file", path)
@@ -47,24 +50,30 @@ impl<B: KvBackend> Storage<B> {
     ///
     /// Those of every operation.
     pub async fn delete_all(&self) -> Result<u64> {
-        let deleted = self.delete_counting(None, [], [], &FilePath::root()).await;
+        let deleted = self.delete_counting(None, None, &FilePath::root()).await;
         deleted.map_err(|error| error.with_operation("delete_all"))
     }
 
-    /// Deletes everything below a path, and beside it what is given; counts the metadata records.
-    async fn delete_counting<const N: usize>(
+    /// Deletes everything below a path, and a file; counts the metadata records.
+    async fn delete_counting(
         &self,
         fence: Option<Check>,
-        meta: [Op; N],
-        data: [Op; N],
+        file: Option<&FilePath>,
         below: &FilePath,
     ) -> Result<u64> {
-        let meta = meta.into_iter().chain([Op::DeleteRange(self.layout().meta_below(below))]);
-        let data = data.into_iter().chain([Op::DeleteRange(self.layout().data_below(below))]);
-        let (checks, ops) = (Vec::from_iter(fence), meta.chain(data).collect());
-        let write = Write { checks, ops, otherwise: Vec::new() };
+        let meta = file.map(|file| KeyRange::single(self.layout().meta(file)));
+        let meta: Vec<_> = meta.into_iter().chain([self.layout().meta_below(below)]).collect();
+        let data = file.map(|file| KeyRange::single(self.layout().data(file)));
+        let data = data.into_iter().chain([self.layout().data_below(below)]);
+        let counted = meta.len();
+        let write = Write {
+            checks: Vec::from_iter(fence),
+            ops: meta.iter().cloned().chain(data).map(Op::DeleteRange).collect(),
+            trace: Trace::of_deletion(meta),
+            ..Write::default()
+        };
         let (_, replies) = self.write_or_refuse(write).await?;
-        Ok(replies.iter().take(N + 1).map(|reply| deleted_count(Some(reply))).sum())
+        Ok(replies.iter().take(counted).map(|reply| deleted_count(Some(reply))).sum())
     }
 }
 

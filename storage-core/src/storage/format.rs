@@ -1,11 +1,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bytes::Bytes;
-
 use super::Storage;
 use crate::error::{Error, ErrorKind, Result};
-use crate::kv::{Compare, Entry, Get, KvBackend, KvBackendExt, Op, Revision, Txn, TxnOutcome};
-use crate::layout::FORMAT;
+use crate::kv::{Compare, Entry, Get, KeyRange, KvBackend, Op, RangeRequest, Revision, Txn, TxnOutcome};
+use crate::layout::{FORMAT, Layout};
 
 /// What this handle knows of the tree's format key: the revision at which it was put, if it was there.
 ///
@@ -36,8 +34,10 @@ pub(super) enum FormatKnown {
 impl<B: KvBackend> Storage<B> {
     /// Reads the format key; the tree is refused if it has another format.
     pub(super) async fn read_format(&self) -> Result<()> {
-        let entry = self.shared.backend.get(self.layout().format()).await.map_err(Error::of_read)?;
-        self.learn_format(entry.as_ref())
+        let request = RangeRequest::new(KeyRange::single(self.layout().format()));
+        let page = self.shared.backend.range(request).await.map_err(Error::of_read)?;
+        self.note(page.revision);
+        self.learn_format(page.entries.first())
     }
 
     /// Gives a tree that has no format yet the one of this library, or learns which one somebody else gave it.
@@ -46,10 +46,9 @@ impl<B: KvBackend> Storage<B> {
             return Ok(FormatKnown::Before);
         }
         let key = self.layout().format();
-        let value = Bytes::from_static(FORMAT.as_bytes());
         let txn = Txn::new()
             .when(Compare::Absent(key.clone()))
-            .then(Op::Put { key: key.clone(), value, lease: None })
+            .then(Op::Put { key: key.clone(), value: Layout::format_value(), lease: None })
             .otherwise(Get::key(key));
         let reply = self.shared.backend.txn(txn).await.map_err(Error::of_write)?;
         match reply.outcome {
@@ -61,10 +60,20 @@ impl<B: KvBackend> Storage<B> {
         Ok(FormatKnown::JustNow)
     }
 
+    /// The revision at which the format key was put, as far as this handle knows.
+    pub(super) fn known_format(&self) -> Option<Revision> {
+        self.shared.format.known()
+    }
+
+    /// Takes note that this handle has put the format key.
+    pub(super) fn learn_own_format(&self, revision: Revision) {
+        self.shared.format.learn(Some(revision));
+    }
+
     /// The compare that every write carries, and the read that tells why it did not hold.
-    pub(super) fn format_guard(&self) -> (Compare, Get) {
+    pub(super) fn format_guard(&self, known: Option<Revision>) -> (Compare, Get) {
         let key = self.layout().format();
-        let compare = match self.shared.format.known() {
+        let compare = match known {
             Some(revision) => Compare::ModRevision(key.clone(), revision),
             None => Compare::Absent(key.clone()),
         };

@@ -38,9 +38,8 @@ impl<B: KvBackend> Storage<B> {
         fence: Option<Check>,
         files: Vec<NewFile>,
     ) -> Result<Vec<Metadata>> {
-        if files.is_empty() {
-            return Ok(Vec::new());
-        }
+        let Some(first) = files.first() else { return Ok(Vec::new()) };
+        let trace = first.trace(self.layout());
         let mut checks = Vec::from_iter(fence);
         for check in files.iter().flat_map(|file| Check::file_may_be_at(&file.path)) {
             // Files of one directory share their ancestors; a transaction has no room to ask twice.
@@ -49,7 +48,7 @@ impl<B: KvBackend> Storage<B> {
             }
         }
         let ops = files.iter().flat_map(|file| file.puts(self.layout())).collect();
-        let (revision, _) = self.write_or_refuse(Write { checks, ops, otherwise: Vec::new() }).await?;
+        let (revision, _) = self.write_or_refuse(Write { checks, ops, trace, ..Write::default() }).await?;
         Ok(files.into_iter().map(|file| file.stored_at(revision).metadata).collect())
     }
 }

@@ -80,6 +80,7 @@ impl<B: KvBackend> Storage<B> {
         }
         self.check_size(&txn)?;
         let reply = self.shared.backend.txn(txn).await.map_err(Error::of_read)?;
+        self.note(reply.revision);
         let TxnOutcome::Matched(replies) = reply.outcome else { return Err(unexpected_reply()) };
         let mut found = gets(replies).into_iter().map(|get| get.entries.into_iter().next());
         let mut files = Vec::with_capacity(paths.len());
@@ -108,6 +109,7 @@ impl<B: KvBackend> Storage<B> {
     /// Runs a transaction of `N` reads.
     pub(super) async fn read<const N: usize>(&self, txn: Txn) -> Result<[Vec<Entry>; N]> {
         let reply = self.shared.backend.txn(txn).await.map_err(Error::of_read)?;
+        self.note(reply.revision);
         let TxnOutcome::Matched(replies) = reply.outcome else { return Err(unexpected_reply()) };
         let entries: Vec<_> = gets(replies).into_iter().map(|get| get.entries).collect();
         entries.try_into().map_err(|_| unexpected_reply())

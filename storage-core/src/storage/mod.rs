@@ -8,7 +8,9 @@ mod list;
 mod list_options;
 mod list_walk;
 mod load;
+mod outcome;
 mod rename;
+mod seen;
 mod stat;
 mod store;
 mod write;
@@ -18,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::format::FormatKey;
+use self::seen::Seen;
 use crate::background::Background;
 use crate::config::StorageOptions;
 use crate::error::{Error, ErrorKind, Result};
@@ -33,6 +36,7 @@ pub(crate) use group::collect;
 pub use list::{ListItem, ListStream};
 pub use list_options::{Filter, ListOptions};
 pub(crate) use load::unexpected_reply;
+pub(crate) use outcome::Trace;
 pub use store::LoadOrStore;
 pub(crate) use write::{Write, Written};
 
@@ -46,9 +50,14 @@ pub(crate) use write::{Write, Written};
 /// - **Directories** are implicit: they exist while a file lies below them. A path is never both file and directory;
 ///   the transaction that writes a file checks it.
 /// - **Every operation is atomic**, the largest group as well as the deletion of a directory.
+/// - **Lost answers.** When the answer to a write is lost it is found out whether the write was applied, and if not it is
+///   sent again: it is applied once, or the error says that it was not. Only if that does not succeed within
+///   [`request_timeout`](StorageOptions::request_timeout), or the store has given up the history of those seconds, it
+///   fails with `OutcomeUnknown`.
 /// - **Errors.** Every operation can fail with `Unavailable`, `Timeout`, `PermissionDenied`, `Unauthenticated` and
 ///   `Internal`; those that write also with `OutcomeUnknown`, and those that put with `NoSpace` and `TooLarge`. The
 ///   methods name what they add. An error is never turned into `false` or into an empty list.
+/// - **Runtime.** Operations need a Tokio runtime with its timers.
 /// - **Cancel safety.** Any future may be dropped at any time without harm. Dropping one that writes leaves open
 ///   whether the write is applied; it is never applied in part.
 pub struct Storage<B> {
@@ -59,6 +68,7 @@ struct Shared<B> {
     backend: Arc<B>,
     layout: Layout,
     format: FormatKey,
+    seen: Seen,
     client: Client,
 }
 
@@ -67,6 +77,7 @@ struct Shared<B> {
 pub(crate) struct Client {
     pub(crate) backend: BackendHandle,
     pub(crate) lock_timeout: Duration,
+    pub(crate) request_timeout: Duration,
     pub(crate) sessions: Sessions,
     pub(crate) locks: Arc<LocalQueues>,
     pub(crate) watches: Hubs,
@@ -87,13 +98,15 @@ impl<B: KvBackend> Storage<B> {
             let client = Client {
                 backend: BackendHandle(Arc::clone(&backend) as Arc<dyn KvBackend>),
                 lock_timeout: options.lock_timeout,
+                request_timeout: options.request_timeout,
                 sessions: Sessions::default(),
                 locks: Arc::default(),
                 watches: Hubs::default(),
                 background: Background::new(),
             };
             let layout = Layout::new(options.prefix);
-            let shared = Shared { backend, layout, format: FormatKey::default(), client };
+            let shared =
+                Shared { backend, layout, format: FormatKey::default(), seen: Seen::default(), client };
             let storage = Self { shared: Arc::new(shared) };
             storage.read_format().await?;
             Ok(storage)

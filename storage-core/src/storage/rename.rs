@@ -31,9 +31,11 @@ impl<B: KvBackend> Storage<B> {
             let mut ops = new.puts(self.layout()).to_vec();
             ops.push(Op::Delete(self.layout().data(&source)));
             ops.push(Op::Delete(self.layout().meta(&source)));
+            ops.push(self.layout().record_deletion(new.write_id()));
+            let trace = new.trace(self.layout());
             let checks = fence.iter().cloned().chain([unchanged, Check::Absent(target.clone())]);
             let checks = checks.chain(Check::file_may_be_at(&target)).collect();
-            match self.write(Write { checks, ops, otherwise: Vec::new() }).await? {
+            match self.write(Write { checks, ops, trace, ..Write::default() }).await? {
                 Written::Done(revision, _) => return Ok(new.stored_at(revision).metadata),
                 Written::Refused(error, _) if error.kind() == ErrorKind::Conflict => {}
                 Written::Refused(error, _) => return Err(error),

@@ -2,13 +2,14 @@ use bytes::Bytes;
 
 use super::check::Check;
 use super::write::{Write, Written};
-use super::{InContext, Storage, file_path};
+use super::{InContext, Storage, Trace, file_path};
 use crate::clock;
 use crate::error::Result;
 use crate::kv::{Get, KvBackend, Op, Revision};
+use crate::layout::Layout;
 use crate::metadata::{EntryKind, File, Metadata, Version};
 use crate::path::FilePath;
-use crate::record::Record;
+use crate::record::{Record, WriteId};
 
 /// What [`Storage::load_or_store`] did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,6 +99,7 @@ impl<B: KvBackend> Storage<B> {
                     Get::key(self.layout().meta(&file.path)),
                     Get::key(self.layout().data(&file.path)),
                 ],
+                trace: file.trace(self.layout()),
             };
             match self.write(write).await? {
                 Written::Done(revision, _) => Ok(LoadOrStore::Stored(file.stored_at(revision))),
@@ -120,8 +122,12 @@ impl<B: KvBackend> Storage<B> {
         file: NewFile,
         checks: impl FnOnce(&FilePath) -> Vec<Check>,
     ) -> Result<Metadata> {
-        let write =
-            Write { checks: checks(&file.path), ops: file.puts(self.layout()).into(), otherwise: Vec::new() };
+        let write = Write {
+            checks: checks(&file.path),
+            ops: file.puts(self.layout()).into(),
+            trace: file.trace(self.layout()),
+            ..Write::default()
+        };
         let (revision, _) = self.write_or_refuse(write).await?;
         Ok(file.stored_at(revision).metadata)
     }
@@ -151,7 +157,15 @@ impl NewFile {
         Self { path, content: file.content.clone(), record }
     }
 
-    pub(super) fn puts(&self, layout: &crate::layout::Layout) -> [Op; 2] {
+    pub(super) fn write_id(&self) -> WriteId {
+        self.record.write
+    }
+
+    pub(super) fn trace(&self, layout: &Layout) -> Trace {
+        Trace::File { meta: layout.meta(&self.path), write: self.record.write }
+    }
+
+    pub(super) fn puts(&self, layout: &Layout) -> [Op; 2] {
         [
             Op::Put { key: layout.data(&self.path), value: self.content.clone(), lease: None },
             Op::Put { key: layout.meta(&self.path), value: self.record.encode(), lease: None },

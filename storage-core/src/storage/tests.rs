@@ -65,13 +65,61 @@ fn format_1() -> Vec<Entry> {
     vec![entry("/caddy/format", "1", 3)]
 }
 
+fn lost() -> BackendError {
+    BackendError::new(BackendErrorKind::Timeout, "after 5 s")
+}
+
 #[tokio::test]
-async fn a_write_whose_answer_is_lost_is_reported_as_open() {
-    let lost = BackendError::new(BackendErrorKind::Timeout, "after 5 s");
-    let storage = open(store_with(format_1(), vec![Err(lost)])).await;
+async fn a_write_that_cannot_be_fenced_off_is_reported_as_open() {
+    let denied = BackendError::new(BackendErrorKind::PermissionDenied, "no longer");
+    let storage = open(store_with(format_1(), vec![Err(lost()), Err(denied)])).await;
+    let error = storage.store("a", "x").await.unwrap_err();
+    assert_eq!((error.kind(), error.path()), (ErrorKind::OutcomeUnknown, Some("a")));
+    assert!(error.is_backend(BackendErrorKind::PermissionDenied), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_write_is_reported_as_open_if_the_history_in_which_it_would_be_found_is_gone() {
+    let fenced = matched(20, vec![OpReply::Put]);
+    let mut backend = store_with(format_1(), vec![Err(lost()), Ok(fenced)]);
+    let newer = Record::of(b"y", SystemTime::UNIX_EPOCH).encode();
+    let meta = Entry { value: newer, ..entry("/caddy/meta/a", "", 15) };
+    backend.expect_range().times(1).return_once(move |_| Ok(page(20, vec![meta])));
+    let gone = || BackendError::new(BackendErrorKind::Compacted, "up to 16");
+    backend
+        .expect_range()
+        .times(1)
+        .withf(|request| request.at == Some(Revision(14)))
+        .return_once(move |_| Err(gone()));
+    let storage = open(backend).await;
     let error = storage.store("a", "x").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
-    assert_eq!(error.path(), Some("a"));
+    assert!(error.is_backend(BackendErrorKind::Compacted), "{error:?}");
+}
+
+#[tokio::test]
+async fn what_was_written_before_the_call_is_not_looked_through() {
+    let again = matched(30, vec![OpReply::Put, OpReply::Put]);
+    let fenced = matched(20, vec![OpReply::Put]);
+    let mut backend = store_with(format_1(), vec![Err(lost()), Ok(fenced), Ok(again)]);
+    let older = Record::of(b"y", SystemTime::UNIX_EPOCH).encode();
+    let meta = Entry { value: older, ..entry("/caddy/meta/a", "", 5) };
+    backend.expect_range().times(1).return_once(move |_| Ok(page(20, vec![meta])));
+    let stored = open(backend).await.store("a", "x").await.unwrap();
+    assert_eq!(stored.version.revision(), Revision(30));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handle_that_was_idle_looks_where_the_store_is_before_it_writes() {
+    let answers = (6..9).map(|revision| Ok(matched(revision, vec![OpReply::Put, OpReply::Put])));
+    let mut backend = store_with(format_1(), answers.collect());
+    backend.expect_range().times(1).return_once(|_| Ok(page(7, format_1())));
+    let storage = open(backend).await;
+    storage.store("a", "x").await.unwrap();
+    tokio::time::advance(std::time::Duration::from_secs(59)).await;
+    storage.store("a", "x").await.unwrap();
+    tokio::time::advance(std::time::Duration::from_secs(61)).await;
+    storage.store("a", "x").await.unwrap();
 }
 
 #[tokio::test]

@@ -1,8 +1,10 @@
 use super::Storage;
 use super::check::Check;
 use super::format::FormatKnown;
+use super::outcome::{Fate, Trace};
 use crate::error::{Error, ErrorKind, Result};
-use crate::kv::{Get, GetReply, KvBackend, Op, OpReply, Revision, Txn, TxnOutcome};
+use crate::kv::{BackendErrorKind, Get, GetReply, KvBackend, Op, OpReply, Revision, Txn, TxnOutcome};
+use crate::retry::Backoff;
 
 /// A write transaction in the words of the tree.
 #[derive(Debug, Default)]
@@ -13,29 +15,103 @@ pub(crate) struct Write {
     pub(crate) ops: Vec<Op>,
     /// What is read if it does not, beside what tells which check failed.
     pub(crate) otherwise: Vec<Get>,
+    /// How it can be told later whether it was applied.
+    pub(crate) trace: Trace,
 }
 
 /// How a write transaction ended.
 #[derive(Debug)]
 pub(crate) enum Written {
-    /// Everything was done, at this revision.
+    /// Everything was done, at this revision. If the answer was lost and found out afterwards, the replies are only the
+    /// number of what was deleted.
     Done(Revision, Vec<OpReply>),
     /// A check did not hold: its error, and what was read instead.
     Refused(Error, Vec<GetReply>),
 }
 
+/// What is known of a write while it goes on.
+#[derive(Debug, Default)]
+struct Progress {
+    /// Whether it may have been applied, or yet be.
+    is_open: bool,
+    /// The revision of the format key that the last attempt has compared, if there was the key.
+    compared: Option<Revision>,
+    /// The store has no room for the record of a deletion.
+    is_full: bool,
+}
+
 impl<B: KvBackend> Storage<B> {
-    /// Runs a write under the guard of the tree's format: again if the format key turns out to be another one than
-    /// this handle knew.
+    /// Runs a write, once, until it is certain how it ended. An attempt whose answer is lost is fenced off and looked
+    /// for; if it was not applied the write is sent again.
+    ///
+    /// # Errors
+    ///
+    /// `OutcomeUnknown` when it is not certain in time, or the store keeps too little of its history.
     pub(crate) async fn write(&self, write: Write) -> Result<Written> {
+        let mut progress = Progress::default();
+        let limit = self.client().request_timeout;
+        let written = tokio::time::timeout(limit, self.write_until_certain(&write, &mut progress)).await;
+        written.unwrap_or_else(|_| {
+            let kind = if progress.is_open { ErrorKind::OutcomeUnknown } else { ErrorKind::Timeout };
+            Err(Error::new(kind).with_detail(format!("after {limit:?}")))
+        })
+    }
+
+    async fn write_until_certain(&self, write: &Write, progress: &mut Progress) -> Result<Written> {
+        let since = self.known_revision().await?;
+        let mut backoff = Backoff::new();
+        loop {
+            let lost = match self.attempt_with(write, progress).await {
+                Err(error) if error.is_outcome_unknown() => error,
+                other => return other,
+            };
+            let is_full = lost.is_backend(BackendErrorKind::NoSpace);
+            if matches!(write.trace, Trace::None) || progress.is_full {
+                return Err(lost);
+            }
+            // What a full store has answered is not on its way any more.
+            let compared = progress.compared.filter(|_| !is_full);
+            let fate = loop {
+                match self.fate(&write.trace, compared, since).await {
+                    Ok(fate) => break fate,
+                    Err(error) if error.is_retryable() => backoff.pause().await,
+                    Err(error) => return Err(Error::new(ErrorKind::OutcomeUnknown).with_source(error)),
+                }
+            };
+            if let Fate::Applied { at, deleted } = fate {
+                return Ok(Written::Done(at, vec![OpReply::Deleted(deleted)]));
+            }
+            progress.is_open = false;
+            match write.trace {
+                Trace::Deletion { .. } if is_full => progress.is_full = true,
+                _ if is_full => return Err(lost.that_changed_nothing()),
+                _ => backoff.pause().await,
+            }
+        }
+    }
+
+    /// Sends a write once, or again if the format key turns out to be another one than this handle knew.
+    ///
+    /// # Errors
+    ///
+    /// `OutcomeUnknown` when the answer is lost.
+    pub(crate) async fn attempt(&self, write: &Write) -> Result<Written> {
+        self.attempt_with(write, &mut Progress::default()).await
+    }
+
+    async fn attempt_with(&self, write: &Write, progress: &mut Progress) -> Result<Written> {
         let puts = write.ops.iter().any(|op| matches!(op, Op::Put { .. }));
         loop {
-            let mut txn = self.transaction(&write);
+            let mut txn = self.transaction(write, progress);
             self.check_size(&txn)?;
             if puts && self.ensure_format().await? == FormatKnown::JustNow {
-                txn = self.transaction(&write);
+                txn = self.transaction(write, progress);
             }
-            let reply = self.shared.backend.txn(txn).await.map_err(Error::of_write)?;
+            progress.is_open = true;
+            let answer = self.shared.backend.txn(txn).await.map_err(Error::of_write);
+            progress.is_open = answer.as_ref().is_err_and(Error::is_outcome_unknown);
+            let reply = answer?;
+            self.note(reply.revision);
             let mut found = match reply.outcome {
                 TxnOutcome::Matched(replies) => return Ok(Written::Done(reply.revision, replies)),
                 TxnOutcome::NotMatched(found) => found.into_iter(),
@@ -63,13 +139,21 @@ impl<B: KvBackend> Storage<B> {
         }
     }
 
-    fn transaction(&self, write: &Write) -> Txn {
-        let (compare, get) = self.format_guard();
+    fn transaction(&self, write: &Write, progress: &mut Progress) -> Txn {
+        progress.compared = self.known_format();
+        let (compare, get) = self.format_guard(progress.compared);
         let mut txn = Txn::new().when(compare).otherwise(get);
         for check in &write.checks {
             txn = txn.when(check.compare(self.layout())).otherwise(check.get(self.layout()));
         }
         txn.success.extend(write.ops.iter().cloned());
+        // A tree without a format has nothing to delete, and does not get one for that.
+        if let Trace::Deletion { write, .. } = &write.trace
+            && progress.compared.is_some()
+            && !progress.is_full
+        {
+            txn = txn.then(self.layout().record_deletion(*write));
+        }
         txn.failure.extend(write.otherwise.iter().cloned());
         txn
     }

@@ -1,0 +1,141 @@
+//! What became of a write whose answer was lost.
+//!
+//! First the write is *fenced*: every write compares the format key, so once that is put again an attempt that is still
+//! on its way can no longer be applied. Then the tree's history tells whether it had been: every write leaves its id at
+//! a key, with the revision at which it was applied. See decision 9.
+
+use futures::TryStreamExt;
+
+use super::Storage;
+use crate::kv::{
+    BackendError, Compare, Entry, Get, Key, KeyRange, KvBackend, KvBackendExt, Op, Projection, RangePage,
+    RangeRequest, Revision, Txn, TxnOutcome,
+};
+use crate::layout::Layout;
+use crate::record::{Deletion, Record, WriteId};
+
+/// Where a write leaves its id.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Trace {
+    /// Nowhere: who sends the write finds out by repeating it.
+    #[default]
+    None,
+    /// In the metadata record of a file that it puts.
+    File { meta: Key, write: WriteId },
+    /// In the record of deletions. What it deletes in these ranges is counted.
+    Deletion { write: WriteId, counted: Vec<KeyRange> },
+}
+
+impl Trace {
+    /// Of a deletion, which counts the metadata records in these ranges.
+    pub(super) fn of_deletion(counted: impl IntoIterator<Item = KeyRange>) -> Self {
+        Self::Deletion { write: WriteId::random(), counted: counted.into_iter().collect() }
+    }
+}
+
+/// What has become of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It was applied at this revision, and has deleted so many of what it counts.
+    Applied { at: Revision, deleted: u64 },
+    /// It was not, and will not be.
+    NotApplied,
+}
+
+impl<B: KvBackend> Storage<B> {
+    /// Finds out what has become of a write that was sent after the revision `since`, and that compared the format key
+    /// with another one if it may still be on its way. Asking again is harmless.
+    pub(super) async fn fate(
+        &self,
+        trace: &Trace,
+        compared: Option<Revision>,
+        since: Revision,
+    ) -> Result<Fate, BackendError> {
+        if let Some(compared) = compared {
+            self.fence(compared).await?;
+        }
+        match self.find(trace, since).await? {
+            None => Ok(Fate::NotApplied),
+            Some(at) => Ok(Fate::Applied { at, deleted: self.count_deleted(trace, at).await? }),
+        }
+    }
+
+    /// Sees to it that no write that has compared the format key with this revision is applied from now on.
+    async fn fence(&self, compared: Revision) -> Result<(), BackendError> {
+        let key = self.layout().format();
+        let txn = Txn::new()
+            .when(Compare::ModRevision(key.clone(), compared))
+            .then(Op::Put { key: key.clone(), value: Layout::format_value(), lease: None })
+            .otherwise(Get::key(key));
+        let reply = self.shared.backend.txn(txn).await?;
+        self.note(reply.revision);
+        // Otherwise somebody else has put it, and with that fenced this write as well. The next write will learn that.
+        if matches!(reply.outcome, TxnOutcome::Matched(_)) {
+            self.learn_own_format(reply.revision);
+        }
+        Ok(())
+    }
+
+    /// The revision at which a write was applied, if it was: after `since`, and not on its way any more.
+    async fn find(&self, trace: &Trace, since: Revision) -> Result<Option<Revision>, BackendError> {
+        let deletions = self.layout().deletions();
+        let (key, write) = match trace {
+            Trace::None => return Ok(None),
+            Trace::File { meta, write } => (meta, write),
+            Trace::Deletion { write, .. } => (&deletions, write),
+        };
+        let newest = self.look(key, None).await?;
+        // A store that was restored from a backup has gone back: then nothing is known of when the call began.
+        let since = if newest.revision < since { Revision::ZERO } else { since };
+        let (mut at, mut page) = (newest.revision, newest);
+        loop {
+            let before = match page.entries.first() {
+                Some(entry) if is_of(entry, trace, *write) => return Ok(Some(entry.mod_revision)),
+                Some(entry) => entry.mod_revision,
+                // It is gone since the last deletion, or longer.
+                None => match self.look(&deletions, Some(at)).await?.entries.first() {
+                    Some(deletion) => deletion.mod_revision,
+                    None => return Ok(None),
+                },
+            };
+            at = Revision(before.0.saturating_sub(1));
+            if at <= since {
+                return Ok(None);
+            }
+            page = self.look(key, Some(at)).await?;
+        }
+    }
+
+    /// How many keys a deletion that was applied at this revision has found in what it counts.
+    async fn count_deleted(&self, trace: &Trace, applied: Revision) -> Result<u64, BackendError> {
+        let Trace::Deletion { counted, .. } = trace else { return Ok(0) };
+        let mut count = 0;
+        for range in counted {
+            let before = RangeRequest::new(range.clone())
+                .with_projection(Projection::KeysOnly)
+                .with_revision(Revision(applied.0.saturating_sub(1)));
+            let mut keys = self.shared.backend.scan(before);
+            while keys.try_next().await?.is_some() {
+                count += 1;
+            }
+        }
+        Ok(count)
+    }
+
+    async fn look(&self, key: &Key, at: Option<Revision>) -> Result<RangePage, BackendError> {
+        let mut request = RangeRequest::new(KeyRange::single(key.clone()));
+        if let Some(at) = at {
+            request = request.with_revision(at);
+        }
+        self.shared.backend.range(request).await
+    }
+}
+
+fn is_of(entry: &Entry, trace: &Trace, write: WriteId) -> bool {
+    let found = match trace {
+        Trace::None => None,
+        Trace::File { .. } => Record::decode(&entry.value).ok().map(|record| record.write),
+        Trace::Deletion { .. } => Deletion::decode(&entry.value).map(|deletion| deletion.write),
+    };
+    found == Some(write)
+}
