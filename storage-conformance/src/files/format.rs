@@ -15,6 +15,7 @@ pub(crate) const CASES: &[Case] = &[
     case!(["FS-FORMAT-2"], a_tree_that_changes_its_format_is_not_written),
     case!(["FS-FORMAT-1"], a_tree_that_lost_its_format_key_gets_it_again),
     case!(["FS-FORMAT-3"], contents_and_records_lie_where_operators_look),
+    case!(["FS-FORMAT-5"], deletions_leave_a_record),
     case!(["FS-FORMAT-4"], nothing_outside_the_prefix_is_touched),
 ];
 
@@ -83,6 +84,33 @@ async fn contents_and_records_lie_where_operators_look(context: Context) {
     let keys: Vec<Key> = client.scan(everything).map_ok(|entry| entry.key).try_collect().await.unwrap();
     let expected = ["data/sites/a.crt", "format", "meta/sites/a.crt"].map(|rest| raw_key(&context, rest));
     assert_eq!(keys, expected, "and nothing else");
+}
+
+async fn deletions_leave_a_record(context: Context) {
+    let tree = open(&context).await;
+    // A tree that never had a file does not get its format for a deletion.
+    tree.delete("a").await.unwrap();
+    assert_eq!((raw_get(&context, "deleted").await, raw_get(&context, "format").await), (None, None));
+    let mut records = vec![None];
+    tree.store("a", "x").await.unwrap();
+    assert_eq!(raw_get(&context, "deleted").await, None);
+    tree.rename("a", "b").await.unwrap();
+    records.push(raw_get(&context, "deleted").await);
+    tree.delete("b").await.unwrap();
+    records.push(raw_get(&context, "deleted").await);
+    tree.delete_file("b").await.unwrap();
+    records.push(raw_get(&context, "deleted").await);
+    tree.store("a", "x").await.unwrap();
+    assert_eq!(raw_get(&context, "deleted").await, records[3]);
+    tree.delete_all().await.unwrap();
+    records.push(raw_get(&context, "deleted").await);
+    for (number, record) in records.iter().enumerate().skip(1) {
+        let record = std::str::from_utf8(record.as_deref().unwrap()).unwrap();
+        let write =
+            record.strip_prefix(r#"{"version":1,"write":""#).and_then(|rest| rest.strip_suffix("\"}"));
+        assert_eq!(write.map(str::len), Some(32), "{record}");
+        assert!(!records[..number].contains(&records[number]), "{record} is not new");
+    }
 }
 
 async fn nothing_outside_the_prefix_is_touched(context: Context) {
