@@ -75,6 +75,35 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// Its name in logs, metrics and JSON: `not_found`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NotFound => "not_found",
+            Self::AlreadyExists => "already_exists",
+            Self::IsADirectory => "is_a_directory",
+            Self::NotADirectory => "not_a_directory",
+            Self::InvalidPath => "invalid_path",
+            Self::InvalidName => "invalid_name",
+            Self::ChecksumMismatch => "checksum_mismatch",
+            Self::Corrupt => "corrupt",
+            Self::Conflict => "conflict",
+            Self::TooLarge => "too_large",
+            Self::LockTimeout => "lock_timeout",
+            Self::LockLost => "lock_lost",
+            Self::NotHeld => "not_held",
+            Self::Closed => "closed",
+            Self::Unavailable => "unavailable",
+            Self::Timeout => "timeout",
+            Self::OutcomeUnknown => "outcome_unknown",
+            Self::PermissionDenied => "permission_denied",
+            Self::Unauthenticated => "unauthenticated",
+            Self::NoSpace => "no_space",
+            Self::InvalidConfig => "invalid_config",
+            Self::Unsupported => "unsupported",
+            Self::Internal => "internal",
+        }
+    }
+
     fn describe(self) -> &'static str {
         match self {
             Self::NotFound => "not found",
@@ -306,6 +335,22 @@ mod tests {
         let error = Error::of_write(cause).with_operation("store").with_path("a\nb");
         assert_eq!(error.to_string(), r#"store "a\nb": store did not answer in time"#);
         assert_eq!(error.source().unwrap().to_string(), "no answer in time: after 5 s");
+    }
+
+    #[test]
+    fn the_name_of_a_kind_is_that_of_its_variant() {
+        for kind in
+            [ErrorKind::NotFound, ErrorKind::IsADirectory, ErrorKind::OutcomeUnknown, ErrorKind::Internal]
+        {
+            let mut name = String::new();
+            for character in format!("{kind:?}").chars() {
+                if character.is_uppercase() && !name.is_empty() {
+                    name.push('_');
+                }
+                name.extend(character.to_lowercase());
+            }
+            assert_eq!(kind.name(), name);
+        }
     }
 
     #[test]

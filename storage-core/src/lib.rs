@@ -12,6 +12,7 @@ mod lock;
 mod metadata;
 #[cfg(test)]
 mod mock;
+mod observe;
 mod path;
 mod random;
 mod record;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::guard::LockGuard;
 use super::hold::Hold;
 use super::local::Turn;
@@ -12,7 +14,8 @@ use super::queue::Position;
 use super::state::{FencingToken, LockState};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kv::KvBackend;
-use crate::storage::{InContext, Storage, unexpected_reply};
+use crate::observe::{self, operation};
+use crate::storage::{Storage, unexpected_reply};
 
 impl<B: KvBackend> Storage<B> {
     /// Takes a lock, after all who asked for it before: first come, first served, over all processes. Waiting costs the
@@ -48,7 +51,7 @@ impl<B: KvBackend> Storage<B> {
             let name = LockName::parse(name)?;
             by_deadline(options.deadline, self.acquire(&name, options.label.as_deref())).await
         };
-        locked.await.in_context("lock", name)
+        operation("lock", name, locked).await
     }
 
     /// Takes a lock if nobody holds it or waits for it, here or elsewhere; else `None`. As
@@ -79,10 +82,11 @@ impl<B: KvBackend> Storage<B> {
             let late = |_| Error::new(ErrorKind::Timeout).with_detail(format!("after {limit:?}"));
             tokio::time::timeout(limit, locked).await.map_err(late)?
         };
-        locked.await.in_context("try_lock", name)
+        operation("try_lock", name, locked).await
     }
 
     async fn acquire(&self, name: &LockName, label: Option<&str>) -> Result<LockGuard<B>> {
+        let asked = Instant::now();
         let mut turn = Turn::wait(&self.client().locks, name).await;
         loop {
             let session = self.session().await?;
@@ -96,7 +100,7 @@ impl<B: KvBackend> Storage<B> {
             };
             match place.wait_until_first(&self.layout().queue(name), position).await? {
                 Some(token) if place.session.state() != LockState::Lost => {
-                    return Ok(self.guard(name, place, token));
+                    return Ok(self.guard(name, place, token, asked));
                 }
                 // The session was lost, or somebody deleted the place: at the end of the queue again.
                 _ => turn = place.retire(),
@@ -105,12 +109,13 @@ impl<B: KvBackend> Storage<B> {
     }
 
     async fn acquire_if_free(&self, name: &LockName, label: Option<&str>) -> Result<Option<LockGuard<B>>> {
+        let asked = Instant::now();
         let Some(mut turn) = Turn::at_once(&self.client().locks, name) else { return Ok(None) };
         loop {
             let session = self.session().await?;
             match self.ask(name, session, turn, label, Patience::OnlyIfFree).await? {
                 Asked::At(place, Position::First(created)) => {
-                    return Ok(Some(self.guard(name, place, FencingToken(created.0))));
+                    return Ok(Some(self.guard(name, place, FencingToken(created.0), asked)));
                 }
                 // Dropping the place gives it up.
                 Asked::At(..) | Asked::NotFree => return Ok(None),
@@ -119,9 +124,10 @@ impl<B: KvBackend> Storage<B> {
         }
     }
 
-    fn guard(&self, name: &LockName, place: Place, token: FencingToken) -> LockGuard<B> {
+    fn guard(&self, name: &LockName, place: Place, token: FencingToken, asked: Instant) -> LockGuard<B> {
         let hold = Hold::new(place, token);
         Turn::publish(&self.client().locks, name, &hold);
+        observe::lock_taken(name.as_str(), asked.elapsed());
         LockGuard::new(self.clone(), name.clone(), hold)
     }
 }

@@ -9,7 +9,8 @@ use super::state::{FencingToken, LockState};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kv::KvBackend;
 use crate::metadata::Metadata;
-use crate::storage::{Check, InContext, Storage, collect};
+use crate::observe::operation;
+use crate::storage::{Check, Storage, collect};
 
 /// A lock that is held. Dropping it releases the lock in the background; [`unlock`](Self::unlock) waits for that, and
 /// says whether the lock was held until then.
@@ -89,7 +90,7 @@ impl<B: KvBackend> LockGuard<B> {
             self.check_held()?;
             renewed.map_err(Error::of_read)
         };
-        renewed.await.in_context("renew", self.name())
+        operation("renew", self.name(), renewed).await
     }
 
     /// Releases the lock. One round trip.
@@ -102,7 +103,7 @@ impl<B: KvBackend> LockGuard<B> {
     /// when [`Storage::unlock`] has released it. Those of every write when the store did not answer: the release is
     /// tried again in the background, at the latest until the lease ends.
     pub async fn unlock(self) -> Result<()> {
-        self.hold.release().await.in_context("unlock", self.name())
+        operation("unlock", self.name(), self.hold.release()).await
     }
 
     /// Stores a file as [`Storage::store`] does, if the lock is still held. One round trip.
@@ -113,7 +114,7 @@ impl<B: KvBackend> LockGuard<B> {
     pub async fn store(&self, path: &str, content: impl Into<Bytes> + Send) -> Result<Metadata> {
         let content = content.into();
         let stored = self.fenced(async |fence| self.storage.store_under(Some(fence), path, content).await);
-        stored.await.in_context("store", path)
+        operation("store", path, stored).await
     }
 
     /// Stores several files as [`Storage::store_many`] does, if the lock is still held. One round trip.
@@ -131,7 +132,7 @@ impl<B: KvBackend> LockGuard<B> {
     {
         let files = collect(files);
         let stored = self.fenced(async |fence| self.storage.store_group(Some(fence), files?).await);
-        stored.await.map_err(|error| error.with_operation("store_many"))
+        operation("store_many", None, stored).await
     }
 
     /// Deletes a file or directory as [`Storage::delete`] does, if the lock is still held. One round trip.
@@ -141,7 +142,7 @@ impl<B: KvBackend> LockGuard<B> {
     /// `LockLost`, and those of [`Storage::delete`].
     pub async fn delete(&self, path: &str) -> Result<u64> {
         let deleted = self.fenced(async |fence| self.storage.delete_under(Some(fence), path).await);
-        deleted.await.in_context("delete", path)
+        operation("delete", path, deleted).await
     }
 
     /// Moves a file as [`Storage::rename`] does, if the lock is still held. Two round trips.
@@ -151,7 +152,7 @@ impl<B: KvBackend> LockGuard<B> {
     /// `LockLost`, and those of [`Storage::rename`].
     pub async fn rename(&self, from: &str, to: &str) -> Result<Metadata> {
         let renamed = self.fenced(async |fence| self.storage.rename_under(Some(fence), from, to).await);
-        renamed.await.in_context("rename", from)
+        operation("rename", from, renamed).await
     }
 
     /// Runs a write that compares the lock's key.
@@ -184,7 +185,7 @@ impl<B: KvBackend> Storage<B> {
             let hold = self.client().locks.held(&LockName::parse(name)?);
             hold.ok_or_else(|| Error::new(ErrorKind::NotHeld))?.release().await
         };
-        unlocked.await.in_context("unlock", name)
+        operation("unlock", name, unlocked).await
     }
 }
 

@@ -10,8 +10,9 @@ use super::state::FencingToken;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::Identity;
 use crate::kv::{BackendErrorKind, Entry, KeyRange, KvBackend, KvBackendExt, LeaseId, Op, RangeRequest, Txn};
+use crate::observe::operation;
 use crate::retry::Backoff;
-use crate::storage::{Check, InContext, Storage, Write, Written};
+use crate::storage::{Check, Storage, Write, Written};
 
 /// Who holds a lock or waits for it, as [`Storage::locks`] shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,7 +85,7 @@ impl<B: KvBackend> Storage<B> {
             }
             Ok(locks)
         };
-        listed.await.map_err(|error: Error| error.with_operation("locks"))
+        operation("locks", None, listed).await
     }
 
     /// Takes a lock from its holder, whoever that is: for operators, when the holder is known to be dead or stuck and
@@ -104,7 +105,7 @@ impl<B: KvBackend> Storage<B> {
             let late = |_| Error::new(ErrorKind::OutcomeUnknown).with_detail(format!("after {limit:?}"));
             tokio::time::timeout(limit, self.break_place(&lock)).await.map_err(late)?
         };
-        broken.await.in_context("break_lock", name)
+        operation("break_lock", name, broken).await
     }
 
     /// Deletes the first place of a queue. It is asked for again if the answer is lost: no place is used twice.

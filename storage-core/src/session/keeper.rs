@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Session, lock};
 use crate::clock::Moment;
 use crate::kv::{BackendError, BackendErrorKind, Event, KeyRange, KvBackendExt, RangeRequest, WatchBatch};
+use crate::observe;
 use crate::retry::Backoff;
 
 /// How long who closes a storage waits for a store that may not be there.
@@ -28,6 +29,11 @@ pub(super) async fn keep(kept: Kept, closing: CancellationToken) -> Result<(), B
         () = session.until_over() => {}
         () = session.watch_own_key() => {}
         () = session.look_after_locks() => {}
+    }
+    if closing.is_cancelled() {
+        observe::session_closed(&session.id);
+    } else {
+        observe::session_lost(&session.id, session.holds().len());
     }
     drop(kept);
     // Not dropped half-way: what waits for the locks of this session need not wait for the end of the lease.
@@ -76,7 +82,12 @@ impl Session {
                 if error.kind() == BackendErrorKind::LeaseNotFound {
                     self.lost.cancel();
                 }
-                lock(&self.life).suspect = true;
+                let left = {
+                    let mut life = lock(&self.life);
+                    life.suspect = true;
+                    life.left()
+                };
+                observe::renewal_failed(&self.id, &error, left);
                 Err(error)
             }
         }

@@ -14,6 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::identity::Identity;
 use crate::kv::{BackendError, KvBackend, Op, Revision};
 use crate::lock::LockState;
+use crate::observe;
 use crate::random;
 use crate::retry::Backoff;
 use crate::storage::{Storage, Write, Written};
@@ -91,6 +92,7 @@ impl<B: KvBackend> Storage<B> {
                 return Err(error);
             }
         };
+        observe::session_begun(&id, lease.ttl);
         Ok(Session {
             backend: client.backend.clone(),
             id,

@@ -1,8 +1,9 @@
 use super::check::Check;
 use super::write::Write;
-use super::{InContext, Storage, Trace, file_path};
+use super::{Storage, Trace, file_path};
 use crate::error::Result;
 use crate::kv::{KeyRange, KvBackend, Op, OpReply};
+use crate::observe::operation;
 use crate::path::FilePath;
 
 impl<B: KvBackend> Storage<B> {
@@ -16,7 +17,7 @@ impl<B: KvBackend> Storage<B> {
     ///
     /// `InvalidPath` also for the root, which only [`delete_all`](Self::delete_all) empties.
     pub async fn delete(&self, path: &str) -> Result<u64> {
-        self.delete_under(None, path).await.in_context("delete", path)
+        operation("delete", path, self.delete_under(None, path)).await
     }
 
     /// Deletes a file or directory if what is given holds as well.
@@ -41,7 +42,7 @@ impl<B: KvBackend> Storage<B> {
             let (_, replies) = self.write_or_refuse(write).await?;
             Ok(deleted_count(replies.first()))
         };
-        deleted.await.in_context("delete_file", path)
+        operation("delete_file", path, deleted).await
     }
 
     /// Deletes all files of the tree, atomically; answers how many that were. One round trip.
@@ -50,8 +51,7 @@ impl<B: KvBackend> Storage<B> {
     ///
     /// Those of every operation.
     pub async fn delete_all(&self) -> Result<u64> {
-        let deleted = self.delete_counting(None, None, &FilePath::root()).await;
-        deleted.map_err(|error| error.with_operation("delete_all"))
+        operation("delete_all", None, self.delete_counting(None, None, &FilePath::root())).await
     }
 
     /// Deletes everything below a path, and a file; counts the metadata records.

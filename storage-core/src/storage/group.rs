@@ -9,6 +9,7 @@ use super::{Storage, file_path};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kv::KvBackend;
 use crate::metadata::Metadata;
+use crate::observe::operation;
 use crate::path::FilePath;
 
 impl<B: KvBackend> Storage<B> {
@@ -28,8 +29,8 @@ impl<B: KvBackend> Storage<B> {
         P: AsRef<str>,
         C: Into<Bytes>,
     {
-        let files = collect(files).map_err(|error| error.with_operation("store_many"))?;
-        self.store_group(None, files).await.map_err(|error| error.with_operation("store_many"))
+        let files = collect(files);
+        operation("store_many", None, async { self.store_group(None, files?).await }).await
     }
 
     /// Stores a group if what is given holds as well.

@@ -7,6 +7,7 @@ use crate::checksum::Sha1Digest;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kv::{Entry, Get, GetReply, KvBackend, Op, OpReply, Projection, Revision, Txn, TxnOutcome};
 use crate::metadata::{EntryKind, File, Metadata, Version};
+use crate::observe::operation;
 use crate::path::FilePath;
 use crate::record::{Record, RecordError};
 
@@ -27,7 +28,7 @@ impl<B: KvBackend> Storage<B> {
     ///
     /// Those of [`load`](Self::load).
     pub async fn load_file(&self, path: &str) -> Result<File> {
-        self.load_parsed(path).await.in_context("load", path)
+        operation("load", path, self.load_parsed(path)).await
     }
 
     pub(super) async fn load_parsed(&self, path: &str) -> Result<File> {
@@ -61,12 +62,8 @@ impl<B: KvBackend> Storage<B> {
         &self,
         paths: impl IntoIterator<Item = P>,
     ) -> Result<Vec<Result<File>>> {
-        let paths: Vec<FilePath> = paths
-            .into_iter()
-            .map(|path| file_path(path.as_ref()))
-            .collect::<Result<_>>()
-            .map_err(|error| error.with_operation("load_many"))?;
-        self.load_group(&paths).await.map_err(|error| error.with_operation("load_many"))
+        let paths: Result<Vec<FilePath>> = paths.into_iter().map(|path| file_path(path.as_ref())).collect();
+        operation("load_many", None, async { self.load_group(&paths?).await }).await
     }
 
     async fn load_group(&self, paths: &[FilePath]) -> Result<Vec<Result<File>>> {

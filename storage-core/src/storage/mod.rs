@@ -27,6 +27,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::kv::KvBackend;
 use crate::layout::{KeyPrefix, Layout};
 use crate::lock::LocalQueues;
+use crate::observe::operation;
 use crate::path::FilePath;
 use crate::session::{BackendHandle, Sessions};
 use crate::watch::Hubs;
@@ -111,7 +112,7 @@ impl<B: KvBackend> Storage<B> {
             storage.read_format().await?;
             Ok(storage)
         };
-        opened.await.map_err(|error: Error| error.with_operation("open"))
+        operation("open", None, opened).await
     }
 
     /// The store below.

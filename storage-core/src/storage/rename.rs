@@ -1,10 +1,11 @@
 use super::check::Check;
 use super::store::NewFile;
 use super::write::{Write, Written};
-use super::{InContext, Storage, file_path};
+use super::{Storage, file_path};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kv::{KvBackend, Op};
 use crate::metadata::Metadata;
+use crate::observe::operation;
 
 impl<B: KvBackend> Storage<B> {
     /// Moves a file to another path, atomically, never overwriting; its content and its `modified` time stay. Two round
@@ -15,7 +16,7 @@ impl<B: KvBackend> Storage<B> {
     /// `NotFound` and `IsADirectory` for `from`, and those of [`load`](Self::load); `AlreadyExists`, `IsADirectory` and
     /// `NotADirectory` for `to`, and those of [`store`](Self::store). A directory is never moved.
     pub async fn rename(&self, from: &str, to: &str) -> Result<Metadata> {
-        self.rename_under(None, from, to).await.in_context("rename", from)
+        operation("rename", from, self.rename_under(None, from, to)).await
     }
 
     /// Moves a file if what is given holds as well.

@@ -3,15 +3,16 @@ use std::time::SystemTime;
 
 use futures::TryStreamExt;
 
+use super::Storage;
 use super::check::ONE;
 use super::load::{gets, unexpected_reply};
-use super::{InContext, Storage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kv::{
     BackendError, BackendErrorKind, Consistency, Entry, Get, GetReply, KvBackend, KvBackendExt, Op,
     Projection, RangeRequest, Revision, Txn, TxnOutcome,
 };
 use crate::metadata::{EntryKind, Metadata, Version};
+use crate::observe::operation;
 use crate::path::FilePath;
 
 /// So many records come with the first answer: a directory of this size is summed up in one round trip.
@@ -36,7 +37,7 @@ impl<B: KvBackend> Storage<B> {
             let [file, below] = self.read(txn).await?;
             Ok(!file.is_empty() || !below.is_empty())
         };
-        exists.await.in_context("exists", path)
+        operation("exists", path, exists).await
     }
 
     /// The metadata of a file or a directory, without moving any content. One round trip for a file and for a
@@ -58,7 +59,7 @@ impl<B: KvBackend> Storage<B> {
                 }
             }
         };
-        stat.await.in_context("stat", path)
+        operation("stat", path, stat).await
     }
 
     async fn stat_once(&self, path: &FilePath) -> Result<Option<Metadata>> {

@@ -2,12 +2,13 @@ use bytes::Bytes;
 
 use super::check::Check;
 use super::write::{Write, Written};
-use super::{InContext, Storage, Trace, file_path};
+use super::{Storage, Trace, file_path};
 use crate::clock;
 use crate::error::Result;
 use crate::kv::{Get, KvBackend, Op, Revision};
 use crate::layout::Layout;
 use crate::metadata::{EntryKind, File, Metadata, Version};
+use crate::observe::operation;
 use crate::path::FilePath;
 use crate::record::{Record, WriteId};
 
@@ -37,7 +38,7 @@ impl<B: KvBackend> Storage<B> {
     /// `IsADirectory` when files lie below the path, `NotADirectory` when a file lies above it (the error names it),
     /// `InvalidPath` also for the root. `TooLarge` names the limit; nothing is sent then.
     pub async fn store(&self, path: &str, content: impl Into<Bytes> + Send) -> Result<Metadata> {
-        self.store_under(None, path, content.into()).await.in_context("store", path)
+        operation("store", path, self.store_under(None, path, content.into())).await
     }
 
     /// Stores a file if what is given holds as well.
@@ -61,7 +62,7 @@ impl<B: KvBackend> Storage<B> {
             let file = NewFile::now(file_path(path)?, content.into());
             self.store_new(file, must_be_new).await
         };
-        created.await.in_context("create", path)
+        operation("create", path, created).await
     }
 
     /// Replaces a file if it still is the one of this version (see [`Metadata::version`]). One round trip.
@@ -80,7 +81,7 @@ impl<B: KvBackend> Storage<B> {
             // A file that is there has no file above it and nothing below it.
             self.store_new(file, |path| vec![Check::Version(path.clone(), version)]).await
         };
-        stored.await.in_context("store_if", path)
+        operation("store_if", path, stored).await
     }
 
     /// Loads a file, or stores it if there is none: of all who call it the first one's content becomes the file, and
@@ -114,7 +115,7 @@ impl<B: KvBackend> Storage<B> {
                 }
             }
         };
-        both.await.in_context("load_or_store", path)
+        operation("load_or_store", path, both).await
     }
 
     async fn store_new(

@@ -4,6 +4,7 @@ use super::format::FormatKnown;
 use super::outcome::{Fate, Trace};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kv::{BackendErrorKind, Get, GetReply, KvBackend, Op, OpReply, Revision, Txn, TxnOutcome};
+use crate::observe;
 use crate::retry::Backoff;
 
 /// A write transaction in the words of the tree.
@@ -69,6 +70,7 @@ impl<B: KvBackend> Storage<B> {
             if matches!(write.trace, Trace::None) || progress.is_full {
                 return Err(lost);
             }
+            observe::answer_lost(&lost);
             // What a full store has answered is not on its way any more.
             let compared = progress.compared.filter(|_| !is_full);
             let fate = loop {
@@ -78,6 +80,7 @@ impl<B: KvBackend> Storage<B> {
                     Err(error) => return Err(Error::new(ErrorKind::OutcomeUnknown).with_source(error)),
                 }
             };
+            observe::answer_found(fate != Fate::NotApplied);
             if let Fate::Applied { at, deleted } = fate {
                 return Ok(Written::Done(at, vec![OpReply::Deleted(deleted)]));
             }

@@ -6,8 +6,9 @@ mod stream;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::kv::{KvBackend, Revision};
+use crate::observe::operation;
 use crate::path::FilePath;
-use crate::storage::{InContext, Storage};
+use crate::storage::Storage;
 
 pub use event::{ChangeKind, WatchEvent};
 pub(crate) use hub::Hubs;
@@ -33,7 +34,7 @@ impl<B: KvBackend> Storage<B> {
     ///
     /// Dropping the future or the stream is safe.
     pub async fn watch(&self, path: &str) -> Result<ChangeStream> {
-        self.changes(path, None).await.in_context("watch", path)
+        operation("watch", path, self.changes(path, None)).await
     }
 
     /// Follows a path from the first change after a revision: that of the last event that was seen before, for instance,
@@ -46,7 +47,7 @@ impl<B: KvBackend> Storage<B> {
     ///
     /// Those of [`watch`](Self::watch).
     pub async fn watch_after(&self, path: &str, revision: Revision) -> Result<ChangeStream> {
-        self.changes(path, Some(revision)).await.in_context("watch_after", path)
+        operation("watch_after", path, self.changes(path, Some(revision))).await
     }
 
     async fn changes(&self, path: &str, after: Option<Revision>) -> Result<ChangeStream> {
