@@ -3,30 +3,58 @@
 //! `docs/observability.md` lists them: names and fields are part of the interface. Contents and secrets are in none.
 
 use std::error::Error as StdError;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use tracing::field::Empty;
-use tracing::{Instrument, debug_span, info, warn};
+use tracing::instrument::Instrumented;
+use tracing::{Instrument, Span, debug_span, info, warn};
 
 use crate::error::{Error, Result};
 
 /// Runs an operation on a path, or on the lock of this name, where operators see it. Its error says what it was.
-pub(crate) async fn operation<T>(
-    operation: &'static str,
-    path: impl Into<Option<&str>>,
-    work: impl Future<Output = Result<T>>,
-) -> Result<T> {
+pub(crate) fn operation<'p, F>(
+    name: &'static str,
+    path: impl Into<Option<&'p str>>,
+    work: F,
+) -> Operation<'p, F> {
     let path = path.into();
-    let span = debug_span!("operation", operation, path, elapsed_ms = Empty, outcome = Empty);
-    let began = Instant::now();
-    let result = work.instrument(span.clone()).await;
-    let result = result.map_err(|error| {
-        let error = error.with_operation(operation);
-        if let Some(path) = path { error.with_path(path) } else { error }
-    });
-    let (elapsed, outcome) =
-        (began.elapsed(), result.as_ref().map_or_else(|error| error.kind().name(), |_| "ok"));
+    let span = debug_span!("operation", operation = name, path, elapsed_ms = Empty, outcome = Empty);
+    Operation { name, path, work: work.instrument(span), began: None }
+}
+
+pin_project! {
+    /// An operation that is observed. An `async fn` would need room for the work twice.
+    #[must_use = "futures do nothing unless they are awaited"]
+    pub(crate) struct Operation<'p, F> {
+        name: &'static str,
+        path: Option<&'p str>,
+        #[pin]
+        work: Instrumented<F>,
+        began: Option<Instant>,
+    }
+}
+
+impl<T, F: Future<Output = Result<T>>> Future for Operation<'_, F> {
+    type Output = Result<T>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<T>> {
+        let mut this = self.project();
+        let began = *this.began.get_or_insert_with(Instant::now);
+        let result = ready!(this.work.as_mut().poll(context)).map_err(|error| {
+            let error = error.with_operation(this.name);
+            if let Some(path) = this.path { error.with_path(path) } else { error }
+        });
+        observe(this.name, this.work.span(), &result, began.elapsed());
+        Poll::Ready(result)
+    }
+}
+
+fn observe<T>(operation: &'static str, span: &Span, result: &Result<T>, elapsed: Duration) {
+    let outcome = result.as_ref().map_or_else(|error| error.kind().name(), |_| "ok");
     span.record("elapsed_ms", millis(elapsed)).record("outcome", outcome);
     #[cfg(feature = "metrics")]
     {
@@ -34,7 +62,8 @@ pub(crate) async fn operation<T>(
             .increment(1);
         metrics::histogram!("kvfs_operation_duration_seconds", "operation" => operation).record(elapsed);
     }
-    result
+    #[cfg(not(feature = "metrics"))]
+    let _ = operation;
 }
 
 /// A lock was taken after so much time.

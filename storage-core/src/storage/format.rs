@@ -24,13 +24,6 @@ impl FormatKey {
     }
 }
 
-/// Since when this handle has known the tree's format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FormatKnown {
-    Before,
-    JustNow,
-}
-
 impl<B: KvBackend> Storage<B> {
     /// Reads the format key; the tree is refused if it has another format.
     pub(super) async fn read_format(&self) -> Result<()> {
@@ -41,10 +34,7 @@ impl<B: KvBackend> Storage<B> {
     }
 
     /// Gives a tree that has no format yet the one of this library, or learns which one somebody else gave it.
-    pub(super) async fn ensure_format(&self) -> Result<FormatKnown> {
-        if self.shared.format.known().is_some() {
-            return Ok(FormatKnown::Before);
-        }
+    pub(super) async fn ensure_format(&self) -> Result<()> {
         let key = self.layout().format();
         let txn = Txn::new()
             .when(Compare::Absent(key.clone()))
@@ -57,7 +47,7 @@ impl<B: KvBackend> Storage<B> {
                 self.learn_format(gets.first().and_then(|get| get.entries.first()))?;
             }
         }
-        Ok(FormatKnown::JustNow)
+        Ok(())
     }
 
     /// The revision at which the format key was put, as far as this handle knows.

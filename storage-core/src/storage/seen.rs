@@ -34,7 +34,7 @@ impl<B: KvBackend> Storage<B> {
         if when.elapsed() < Self::FRESH {
             return Ok(revision);
         }
-        self.read_format().await?;
+        Box::pin(self.read_format()).await?;
         Ok(lock(&self.shared.seen.0).0)
     }
 }

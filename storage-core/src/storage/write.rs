@@ -1,6 +1,5 @@
 use super::Storage;
 use super::check::Check;
-use super::format::FormatKnown;
 use super::outcome::{Fate, Trace};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kv::{BackendErrorKind, Get, GetReply, KvBackend, Op, OpReply, Revision, Txn, TxnOutcome};
@@ -74,7 +73,8 @@ impl<B: KvBackend> Storage<B> {
             // What a full store has answered is not on its way any more.
             let compared = progress.compared.filter(|_| !is_full);
             let fate = loop {
-                match self.fate(&write.trace, compared, since).await {
+                // On the heap: it is rare, and every write would carry the room for it.
+                match Box::pin(self.fate(&write.trace, compared, since)).await {
                     Ok(fate) => break fate,
                     Err(error) if error.is_retryable() => backoff.pause().await,
                     Err(error) => return Err(Error::new(ErrorKind::OutcomeUnknown).with_source(error)),
@@ -107,7 +107,8 @@ impl<B: KvBackend> Storage<B> {
         loop {
             let mut txn = self.transaction(write, progress);
             self.check_size(&txn)?;
-            if puts && self.ensure_format().await? == FormatKnown::JustNow {
+            if puts && self.known_format().is_none() {
+                Box::pin(self.ensure_format()).await?;
                 txn = self.transaction(write, progress);
             }
             progress.is_open = true;
