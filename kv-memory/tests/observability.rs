@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kv_memory::MemoryBackend;
-use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use storage_conformance::decorate::{Call, Fault, Faulty};
 use storage_core::{Storage, StorageOptions};
 use tracing_subscriber::fmt::MakeWriter;
@@ -71,8 +71,9 @@ async fn use_it(tree: &Tree) {
     tree.close().await.unwrap();
 }
 
-#[tokio::test(start_paused = true)]
-async fn operations_and_sessions_are_logged_and_contents_are_not() {
+/// One test: another in this process that has no subscriber could switch the events off for this one.
+#[test]
+fn operations_and_sessions_are_logged_and_counted_and_contents_are_not() {
     let captured = Captured::default();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)
@@ -80,9 +81,19 @@ async fn operations_and_sessions_are_logged_and_contents_are_not() {
         .with_ansi(false)
         .with_writer(captured.clone())
         .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
-    use_it(&open().await).await;
-    let text = captured.to_string();
+    let recorder = DebuggingRecorder::new();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    metrics::with_local_recorder(&recorder, || {
+        tracing::subscriber::with_default(subscriber, || {
+            runtime.block_on(async { use_it(&open().await).await });
+        });
+    });
+    check_log(&captured.to_string());
+    check_metrics(&recorder.snapshotter());
+}
+
+fn check_log(text: &str) {
     for expected in [
         r#"operation{operation="store" path="sites/key.pem" elapsed_ms="#,
         r#"operation{operation="load" path="nothing" elapsed_ms=0 outcome="not_found"}"#,
@@ -101,14 +112,7 @@ async fn operations_and_sessions_are_logged_and_contents_are_not() {
     assert!(!text.contains("PRIVATE KEY"), "{text}");
 }
 
-#[test]
-fn operations_and_sessions_are_counted() {
-    let recorder = DebuggingRecorder::new();
-    let snapshotter = recorder.snapshotter();
-    metrics::with_local_recorder(&recorder, || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
-        runtime.unwrap().block_on(async { use_it(&open().await).await });
-    });
+fn check_metrics(snapshotter: &Snapshotter) {
     let counted: Vec<(String, u64)> = snapshotter
         .snapshot()
         .into_vec()

@@ -169,6 +169,12 @@ async fn a_write_that_is_not_answered_in_time_is_reported_as_open(context: Conte
     // Nothing was sent.
     tree.backend().inject(|_| Some(Fault::Refuse));
     refused(tree.store("a", "4").await, ErrorKind::Unavailable, "a");
+    // Every attempt was late, and none can be applied any more.
+    tree.backend().inject(|call| writes_files(call).then_some(Fault::Late(LATE)));
+    refused(tree.store("a", "5").await, ErrorKind::Timeout, "a");
+    tree.backend().heal();
+    context.sleep(2 * LATE).await;
+    assert_eq!(tree.load("a").await.unwrap(), "3");
 }
 
 async fn a_request_timeout_under_a_second_is_refused(context: Context) {

@@ -6,17 +6,21 @@ use std::time::Duration;
 
 use storage_core::{ErrorKind, LockOptions};
 
-use super::support::{delete_keys_below, deletes_place, open_faulty, places, puts_place, until_places};
+use super::support::{
+    delete_keys_below, deletes_place, keys_below, open_faulty, places, puts_place, puts_session, until_places,
+};
 use crate::decorate::{Call, Fault};
 use crate::files::support::{open, refused};
 use crate::{Case, Context, case};
 
 pub(crate) const CASES: &[Case] = &[
+    case!(["FS-LOCK-13"], a_session_whose_answer_is_lost_begins_all_the_same),
     case!(["FS-LOCK-13"], a_lock_whose_answer_is_lost_is_taken_all_the_same),
     case!(["FS-LOCK-13"], a_try_whose_answer_is_lost_takes_the_lock_or_leaves_nothing_behind),
     case!(["FS-LOCK-13"], a_lock_that_arrives_after_its_deadline_leaves_nothing_behind),
     case!(["FS-LOCK-13"], a_lock_that_is_on_its_way_when_its_caller_gives_up_leaves_nothing_behind),
     case!(["FS-LOCK-13"], a_release_whose_answer_is_lost_is_carried_out),
+    case!(["FS-LOCK-13"], a_lock_that_is_broken_without_an_answer_is_broken_once),
     case!(["FS-LOCK-13"], a_repeated_lock_that_arrives_after_its_release_leaves_nothing_behind),
     case!(["FS-LOCK-13"], a_place_that_somebody_deleted_does_not_come_back),
     case!(["FS-LOCK-13"], answers_that_are_lost_for_one_lock_do_not_disturb_the_others),
@@ -37,6 +41,15 @@ pub(crate) fn first(
         let fails = of_kind(call) && left.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok();
         fails.then_some(fault)
     }
+}
+
+async fn a_session_whose_answer_is_lost_begins_all_the_same(context: Context) {
+    let tree = open_faulty(&context, TIMEOUT).await;
+    tree.backend().inject(first(2, puts_session, Fault::LoseAnswer));
+    let guard = tree.lock("a").await.unwrap();
+    guard.store("x", "y").await.unwrap();
+    guard.unlock().await.unwrap();
+    assert_eq!(keys_below(&context, "session/").await, 1);
 }
 
 async fn a_lock_whose_answer_is_lost_is_taken_all_the_same(context: Context) {
@@ -60,6 +73,12 @@ async fn a_try_whose_answer_is_lost_takes_the_lock_or_leaves_nothing_behind(cont
     tree.backend().inject(first(1, puts_place, Fault::LoseAnswer));
     assert!(other.try_lock(name).await.unwrap().is_none());
     guard.unlock().await.unwrap();
+    // Who does not wait for a lock does not wait for the store.
+    let began = tokio::time::Instant::now();
+    tree.backend().inject(|call| puts_place(call).then_some(Fault::Refuse));
+    refused(tree.try_lock(name).await, ErrorKind::Unavailable, name);
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    tree.backend().inject(first(1, puts_place, Fault::LoseAnswer));
     let guard = other.lock(name).await.unwrap();
     assert!(tree.try_lock(name).await.unwrap().is_none());
     guard.unlock().await.unwrap();
@@ -116,6 +135,25 @@ async fn a_release_whose_answer_is_lost_is_carried_out(context: Context) {
     refused(guard.unlock().await, ErrorKind::Unavailable, "a");
     until_places(&context, "a", 0).await;
     tree.lock("a").await.unwrap().unlock().await.unwrap();
+}
+
+async fn a_lock_that_is_broken_without_an_answer_is_broken_once(context: Context) {
+    let (tree, holder, next) =
+        (open_faulty(&context, TIMEOUT).await, open(&context).await, open(&context).await);
+    let guard = holder.lock("a").await.unwrap();
+    let waiting = tokio::spawn(async move { next.lock("a").await.unwrap() });
+    until_places(&context, "a", 2).await;
+    tree.backend().inject(first(1, deletes_place, Fault::LoseAnswer));
+    let broken = tree.break_lock("a").await.unwrap().expect("it was held");
+    assert_eq!(broken.token, guard.token());
+    let next = super::support::done("the next one has it", waiting).await;
+    assert_eq!(places(&context, "a").await, 1);
+    next.store("x", "y").await.unwrap();
+    next.unlock().await.unwrap();
+    // With nobody behind.
+    let guard = holder.lock("a").await.unwrap();
+    tree.backend().inject(first(1, deletes_place, Fault::LoseAnswer));
+    assert_eq!(tree.break_lock("a").await.unwrap().map(|broken| broken.token), Some(guard.token()));
 }
 
 async fn a_repeated_lock_that_arrives_after_its_release_leaves_nothing_behind(context: Context) {

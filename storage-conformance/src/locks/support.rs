@@ -53,6 +53,13 @@ pub(super) fn puts_place(call: &Call<'_>) -> bool {
     matches!(call, Call::Txn(Txn { success, .. }) if success.iter().any(is_place))
 }
 
+/// Whether a call puts the key of a session.
+pub(super) fn puts_session(call: &Call<'_>) -> bool {
+    let is_session =
+        |op: &Op| matches!(op, Op::Put { key, .. } if contains(key.as_bytes(), b"/tree/session/"));
+    matches!(call, Call::Txn(Txn { success, .. }) if success.iter().any(is_session))
+}
+
 /// Whether a call deletes a key of a lock's queue.
 pub(super) fn deletes_place(call: &Call<'_>) -> bool {
     let is_place = |op: &Op| matches!(op, Op::Delete(key) if contains(key.as_bytes(), b"/tree/lock/"));

@@ -109,6 +109,22 @@ async fn what_was_written_before_the_call_is_not_looked_through() {
     assert_eq!(stored.version.revision(), Revision(30));
 }
 
+#[tokio::test]
+async fn in_a_store_that_has_gone_back_everything_is_looked_through() {
+    let again = matched(6, vec![OpReply::Put, OpReply::Put]);
+    let mut backend =
+        store_with(format_1(), vec![Err(lost()), Ok(matched(4, vec![OpReply::Put])), Ok(again)]);
+    let record = |revision| Entry {
+        value: Record::of(b"y", SystemTime::UNIX_EPOCH).encode(),
+        ..entry("/caddy/meta/a", "", revision)
+    };
+    backend.expect_range().times(1).return_once(move |_| Ok(page(4, vec![record(3)])));
+    let older = |request: &crate::kv::RangeRequest| request.at == Some(Revision(2));
+    backend.expect_range().times(1).withf(older).return_once(move |_| Ok(page(4, vec![record(1)])));
+    let stored = open(backend).await.store("a", "x").await.unwrap();
+    assert_eq!(stored.version.revision(), Revision(6));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_handle_that_was_idle_looks_where_the_store_is_before_it_writes() {
     let answers = (6..9).map(|revision| Ok(matched(revision, vec![OpReply::Put, OpReply::Put])));
