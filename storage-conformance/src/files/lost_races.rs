@@ -17,6 +17,7 @@ pub(crate) const CASES: &[Case] = &[
     case!(["FS-LOST-4"], a_directory_is_deleted_once),
     case!(["FS-LOST-4"], what_others_have_deleted_is_not_counted),
     case!(["FS-LOST-2", "FS-LOST-3"], counters_count_every_change_once),
+    case!(["FS-LOST-3"], a_write_on_its_way_while_another_is_fenced_off_is_sent_again),
     case!(["FS-LOST-3"], writers_of_one_tree_are_not_disturbed),
 ];
 
@@ -169,6 +170,23 @@ async fn counters_count_every_change_once(context: Context) {
         done("every task has counted", task).await;
     }
     assert_eq!(other.load("counter").await.unwrap(), (TASKS * TIMES).to_string());
+}
+
+async fn a_write_on_its_way_while_another_is_fenced_off_is_sent_again(context: Context) {
+    let (tree, _) = trees(&context).await;
+    let number = std::sync::atomic::AtomicU32::new(0);
+    tree.backend().inject(move |call| {
+        if !writes_files(call) {
+            return None;
+        }
+        match number.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+            0 => Some(Fault::Slow(Duration::from_millis(500))),
+            1 => Some(Fault::LoseAnswer),
+            _ => None,
+        }
+    });
+    let (slow, lost) = tokio::join!(tree.store("slow", "x"), tree.store("lost", "x"));
+    assert!(slow.unwrap().version > lost.unwrap().version);
 }
 
 async fn writers_of_one_tree_are_not_disturbed(context: Context) {

@@ -70,9 +70,10 @@ impl<B: KvBackend> Storage<B> {
         (compare, Get::key(key))
     }
 
-    /// Whether the format key is not what this handle thought; it is learnt, or the tree refused.
-    pub(super) fn format_moved(&self, current: Option<&Entry>) -> Result<bool> {
-        if current.map(|entry| entry.mod_revision) == self.shared.format.known() {
+    /// Whether the format key is not the one that a write has compared; it is learnt, or the tree refused. Meanwhile
+    /// another task of this process may have learnt it too.
+    pub(super) fn format_moved(&self, current: Option<&Entry>, compared: Option<Revision>) -> Result<bool> {
+        if current.map(|entry| entry.mod_revision) == compared {
             return Ok(false);
         }
         self.learn_format(current)?;

@@ -121,7 +121,7 @@ impl<B: KvBackend> Storage<B> {
                 TxnOutcome::NotMatched(found) => found.into_iter(),
             };
             let format = found.next().unwrap_or_default();
-            if self.format_moved(format.entries.first())? {
+            if self.format_moved(format.entries.first(), progress.compared)? {
                 continue;
             }
             let mut found: Vec<GetReply> = found.collect();
