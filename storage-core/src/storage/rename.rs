@@ -1,3 +1,5 @@
+use tokio::time::timeout_at;
+
 use super::check::Check;
 use super::store::NewFile;
 use super::write::{Write, Written};
@@ -22,8 +24,10 @@ impl<B: KvBackend> Storage<B> {
     /// Moves a file if what is given holds as well.
     pub(crate) async fn rename_under(&self, fence: Option<Check>, from: &str, to: &str) -> Result<Metadata> {
         let (source, target) = (file_path(from)?, file_path(to)?);
+        let deadline = self.deadline();
         loop {
-            let file = self.load_parsed(from).await?;
+            let late = |_| Error::new(ErrorKind::Timeout).with_detail("nothing was sent");
+            let file = timeout_at(deadline, self.load_parsed(from)).await.map_err(late)??;
             if source == target {
                 return Err(Error::new(ErrorKind::AlreadyExists).with_path(to));
             }
@@ -36,7 +40,7 @@ impl<B: KvBackend> Storage<B> {
             let trace = new.trace(self.layout());
             let checks = fence.iter().cloned().chain([unchanged, Check::Absent(target.clone())]);
             let checks = checks.chain(Check::file_may_be_at(&target)).collect();
-            match self.write(Write { checks, ops, trace, ..Write::default() }).await? {
+            match self.write_by(deadline, Write { checks, ops, trace, ..Write::default() }).await? {
                 Written::Done(revision, _) => return Ok(new.stored_at(revision).metadata),
                 Written::Refused(error, _) if error.kind() == ErrorKind::Conflict => {}
                 Written::Refused(error, _) => return Err(error),

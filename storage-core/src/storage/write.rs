@@ -1,3 +1,5 @@
+use tokio::time::{Instant, timeout_at};
+
 use super::Storage;
 use super::check::Check;
 use super::outcome::{Fate, Trace};
@@ -48,12 +50,21 @@ impl<B: KvBackend> Storage<B> {
     ///
     /// `OutcomeUnknown` when it is not certain in time, or the store keeps too little of its history.
     pub(crate) async fn write(&self, write: Write) -> Result<Written> {
+        self.write_by(self.deadline(), write).await
+    }
+
+    /// When an operation that begins now has to end.
+    pub(super) fn deadline(&self) -> Instant {
+        Instant::now() + self.client().request_timeout
+    }
+
+    /// As [`write`](Self::write), for an operation that began before.
+    pub(super) async fn write_by(&self, deadline: Instant, write: Write) -> Result<Written> {
         let mut progress = Progress::default();
-        let limit = self.client().request_timeout;
-        let written = tokio::time::timeout(limit, self.write_until_certain(&write, &mut progress)).await;
+        let written = timeout_at(deadline, self.write_until_certain(&write, &mut progress)).await;
         written.unwrap_or_else(|_| {
             let kind = if progress.is_open { ErrorKind::OutcomeUnknown } else { ErrorKind::Timeout };
-            Err(Error::new(kind).with_detail(format!("after {limit:?}")))
+            Err(Error::new(kind).with_detail(format!("after {:?}", self.client().request_timeout)))
         })
     }
 
