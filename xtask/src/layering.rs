@@ -4,7 +4,7 @@
 //! - `kv-*` and `storage-conformance` depend on `storage-core` only.
 //! - `storage-conformance` is for backends, the command and xtask.
 //! - `etcd-process` knows no other crate, and published crates use it in tests only.
-//! - `cluster-tests` is for nobody.
+//! - `cluster-tests` and `fault-tests` are for nobody.
 
 use std::collections::BTreeSet;
 
@@ -103,7 +103,7 @@ fn broken_rule(member: &Member, dependency: &str, purpose: Purpose) -> Option<&'
     match (member.name.as_str(), dependency) {
         ("storage-core", _) => Some("storage-core knows no other crate, not even in its tests"),
         ("etcd-process", _) => Some("etcd-process knows no other crate"),
-        (_, "cluster-tests") => Some("cluster-tests is for nobody"),
+        (_, "cluster-tests" | "fault-tests") => Some("it is for nobody"),
         (_, "storage-core") => None,
         ("storage-conformance", _) => Some("storage-conformance depends on storage-core only"),
         (_, _) if member.is_backend() && purpose == Purpose::Use => {

@@ -4,6 +4,7 @@
 //! call it.
 
 mod demo;
+mod faults;
 mod layering;
 mod metadata;
 mod msrv;
@@ -36,6 +37,12 @@ enum Xtask {
         #[arg(long, default_value_t = 60)]
         seconds: u64,
     },
+    /// Run the fault scenarios on real clusters, and print their figures; `--help` after `--` lists the options
+    Faults {
+        /// Options of the scenarios, such as `--only F1,F4 --seed 7 --quick`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
     /// Run every check: formatting, layering, MSRV, clippy, documentation, all tests
     Test {
         /// Run these steps only
@@ -48,6 +55,7 @@ fn main() -> ExitCode {
     let result = match Xtask::parse() {
         Xtask::Setup => setup::ensure(Effort::Everything).map(|_| ExitCode::SUCCESS),
         Xtask::Demo => demo::run().map(|()| ExitCode::SUCCESS),
+        Xtask::Faults { options } => faults::run(&options).map(|()| ExitCode::SUCCESS),
         Xtask::Stress { seconds } => stress::run(seconds).map(|()| ExitCode::SUCCESS),
         Xtask::Test { steps } => test::run(&steps),
     };

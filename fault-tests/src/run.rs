@@ -1,0 +1,185 @@
+//! A run: a cluster, clients at work, and a fault in the middle.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use etcd_process::{EtcdBinary, EtcdCluster};
+use kv_etcd::{EtcdBackend, EtcdConfig, EtcdConfigBuilder};
+use storage_core::kv::Revision;
+use tokio::time::{Instant, sleep};
+
+use crate::check::{Violations, check};
+use crate::history::Done;
+use crate::log::Log;
+use crate::report::{Report, Seconds};
+use crate::workload::{Load, PREFIX, open};
+
+/// How long and with how many a scenario runs.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// The etcd to run.
+    pub binary: EtcdBinary,
+    /// Where all randomness comes from.
+    pub seed: u64,
+    /// Whether it shows just that it works, or takes its time.
+    pub length: Length,
+}
+
+/// How long a scenario takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Length {
+    /// Some seconds.
+    Quick,
+    /// As long as the fault catalogue asks.
+    Full,
+}
+
+impl Setting {
+    pub(crate) fn pick<T>(&self, quick: T, full: T) -> T {
+        if self.length == Length::Quick { quick } else { full }
+    }
+
+    pub(crate) fn report(&self, scenario: &'static str, what: &'static str) -> Report {
+        let etcd = self.binary.version.clone();
+        Report { scenario, what, etcd, seed: self.seed, figures: Vec::new() }
+    }
+
+    /// Three members with the election timeout of a production cluster.
+    pub(crate) fn cluster(&self, proxies: bool) -> Result<EtcdCluster> {
+        let mut builder = EtcdCluster::builder(&self.binary)
+            .with_flag("--heartbeat-interval=100")
+            .with_flag(format!("--election-timeout={}", ELECTION_TIMEOUT.as_millis()));
+        if proxies {
+            builder = builder.with_proxies();
+        }
+        builder.start().context("the cluster")
+    }
+}
+
+/// A member without a leader waits up to twice as long before it wants to be one.
+pub(crate) const ELECTION_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long calls may take.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
+
+/// By how much a call may miss its deadline.
+pub(crate) const GRACE: Duration = Duration::from_millis(250);
+
+pub(crate) fn config(endpoints: impl IntoIterator<Item = String>) -> EtcdConfigBuilder {
+    EtcdConfig::builder(endpoints)
+        .with_prefix(PREFIX)
+        .with_dial_timeout(Duration::from_secs(2))
+        .with_request_timeout(DEADLINE)
+        .with_lock_timeout(Duration::from_secs(10))
+}
+
+/// What a run has shown.
+pub(crate) struct Run {
+    pub(crate) history: Vec<Done>,
+    pub(crate) violations: Violations,
+    /// From when on the fault was there, and until when.
+    pub(crate) fault: (Instant, Instant),
+    deadline: Duration,
+}
+
+/// How long a run goes on without the fault.
+pub(crate) struct Around {
+    pub(crate) before: Duration,
+    pub(crate) after: Duration,
+    /// It goes on until so many calls have ended.
+    pub(crate) calls: usize,
+}
+
+/// Lets clients work on a cluster while something happens to it.
+pub(crate) async fn under_load<'c>(
+    setting: &Setting,
+    config: &EtcdConfig,
+    around: Around,
+    cluster: &'c mut EtcdCluster,
+    fault: impl AsyncFnOnce(&'c mut EtcdCluster) -> Result<()>,
+) -> Result<Run> {
+    const CLIENTS: usize = 8;
+    // Behind every fault: it only looks.
+    let direct: Vec<String> = (0..cluster.len()).map(|index| cluster.member(index).endpoint()).collect();
+    let since = begin(config).await?;
+    let mut trees = Vec::new();
+    for _ in 0..CLIENTS {
+        trees.push(open(config).await?);
+    }
+    let load = Load::start(&trees, setting.seed);
+    sleep(around.before).await;
+    let fault_began = Instant::now();
+    fault(cluster).await.context("making the fault")?;
+    let fault_ended = Instant::now();
+    sleep(around.after).await;
+    let patience = Instant::now() + Duration::from_secs(120);
+    while load.calls() < around.calls && Instant::now() < patience {
+        sleep(Duration::from_millis(50)).await;
+    }
+    let history = load.stop().await;
+    let observer = EtcdBackend::connect(&self::config(direct).build()?).await?;
+    let log = Log::read(&observer, PREFIX, since).await?;
+    let violations = check(&history, &log);
+    Ok(Run { history, violations, fault: (fault_began, fault_ended), deadline: config.request_timeout() })
+}
+
+/// Gives the tree its format, so that the first calls are like all others; answers the revision.
+async fn begin(config: &EtcdConfig) -> Result<Revision> {
+    let tree = open(config).await?;
+    tree.store("begin", "").await?;
+    Log::now(tree.backend(), PREFIX).await
+}
+
+impl Run {
+    /// The figures that every run has.
+    pub(crate) fn report(&self, report: &mut Report) {
+        let (began, ended) = self.fault;
+        let writes = |done: &&Done| done.is_acknowledged_write();
+        let errors: Vec<_> = self.history.iter().filter(|done| done.outcome.is_error()).collect();
+        let before = self.history.iter().filter(|done| done.ended < began).count();
+        let first = self.history.iter().map(|done| done.began).min().unwrap_or(began);
+        let rate = before as u128 * 1000 / (began - first).as_millis().max(1);
+        report.valid_if("calls per second before the fault ≥ 100", rate, rate >= 100);
+        let overlapping =
+            self.history.iter().filter(|done| done.ended >= began && done.began <= ended).count();
+        report.valid_if("calls that overlap the fault ≥ 1", overlapping, overlapping > 0);
+        let last = self.history.iter().rfind(writes).is_some_and(|done| done.began > ended);
+        report.valid_if("a write succeeds after the fault", last, last);
+        report.show("calls", self.history.len());
+        report.show("errors that callers saw", errors.len());
+        let longest = self.history.iter().map(Done::took).max().unwrap_or_default();
+        report.at_most("longest call", longest, self.deadline + GRACE);
+        report.show("longest gap between acknowledged writes", Seconds(self.longest_gap()));
+        report.none("lost, doubled, torn, stale or wrongly told", self.violations.0.len());
+        for violation in self.violations.0.iter().take(5) {
+            report.show(format!("violation: {violation}"), "");
+        }
+        let mut kinds = String::new();
+        for done in errors.iter().take(3) {
+            let _ = write!(kinds, "{:?} after {:?}; ", done.outcome, done.took());
+        }
+        if !kinds.is_empty() {
+            report.show(format!("first errors: {kinds}"), "");
+        }
+    }
+
+    pub(crate) fn errors(&self) -> usize {
+        self.history.iter().filter(|done| done.outcome.is_error()).count()
+    }
+
+    /// The longest time from just before the fault on in which no write was acknowledged.
+    pub(crate) fn longest_gap(&self) -> Duration {
+        let mut ends: Vec<_> =
+            self.history.iter().filter(|done| done.is_acknowledged_write()).map(|done| done.ended).collect();
+        ends.sort_unstable();
+        let gaps = ends.windows(2).filter(|pair| pair[1] >= self.fault.0);
+        gaps.map(|pair| pair[1] - pair[0]).max().unwrap_or_default()
+    }
+
+    /// How long after a moment the first write was acknowledged that began after it.
+    pub(crate) fn first_write_after(&self, moment: Instant) -> Option<Duration> {
+        let writes = self.history.iter().filter(|done| done.is_acknowledged_write() && done.ended > moment);
+        writes.map(|done| done.ended - moment).min()
+    }
+}
