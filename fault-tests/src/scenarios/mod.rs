@@ -1,5 +1,9 @@
 //! The scenarios of the fault catalogue.
 
+mod compaction;
+mod connecting;
+mod full;
+mod lost;
 mod members;
 mod network;
 
@@ -52,6 +56,10 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario!("F3", "the leader is stopped and goes on", members::leader_stopped),
     scenario!("F4", "a follower is stopped", members::follower_stopped),
     scenario!("F5", "the majority is gone and comes back", members::quorum_lost),
+    scenario!("F7", "endpoints that nobody can connect to", connecting::black_hole),
+    scenario!("F8", "the history is compacted every 100 ms", compaction::compaction),
+    scenario!("F10", "64 writers fill the store", full::full),
+    scenario!("C7", "the answer to each kind of write is lost", lost::each_kind),
     scenario!("F16", "members are restarted one after the other", members::rolling_restart),
     scenario!("F6a", "a member's connections are half open", network::half_open),
     scenario!("F6b", "a member's answers are lost", network::one_way),
