@@ -62,6 +62,7 @@ mod ports;
 mod process;
 mod proxy;
 mod running;
+mod snapshot;
 mod watchdog;
 
 pub use binary::EtcdBinary;

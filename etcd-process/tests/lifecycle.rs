@@ -80,3 +80,18 @@ fn a_server_does_not_outlive_a_killed_parent() {
         leaves_nothing_when_killed("a_server_does_not_outlive_a_killed_parent", &binary);
     }
 }
+
+#[test]
+fn a_server_goes_back_to_a_snapshot() {
+    for binary in EtcdBinary::find_all_for_test("snapshot") {
+        let mut etcd = EtcdProcess::start(&binary).unwrap();
+        etcd.etcdctl(&["put", "key", "old"]).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let snapshot = folder.path().join("snapshot");
+        etcd.save_snapshot(&snapshot).unwrap();
+        etcd.etcdctl(&["put", "key", "new"]).unwrap();
+        etcd.restore_snapshot(&snapshot).unwrap();
+        assert_eq!(etcd.etcdctl(&["get", "key", "--print-value-only"]).unwrap().trim(), "old");
+        etcd.etcdctl(&["put", "key", "again"]).unwrap();
+    }
+}
