@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod backend;
+mod bootstrap;
 mod bounds;
 mod config;
 mod connect;
@@ -13,7 +14,8 @@ mod txn;
 mod watch;
 
 pub use backend::EtcdBackend;
+pub use bootstrap::{BootstrapError, load_caddyfile};
 pub use config::{
-    CaddyfileLoading, ConfigError, ConfigProblem, EtcdConfig, EtcdConfigBuilder, OldClusters, Secret,
-    ServerVerification, TlsConfig,
+    CaddyfileLoading, ConfigError, ConfigProblem, ConfigSetting, EtcdConfig, EtcdConfigBuilder, OldClusters,
+    Secret, ServerVerification, TlsConfig,
 };

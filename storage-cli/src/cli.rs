@@ -1,5 +1,6 @@
 //! The command line.
 
+mod config;
 mod lock;
 
 use std::ffi::OsString;
@@ -8,21 +9,20 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
+use crate::choice::Given;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Format;
 
+pub(crate) use config::{Config, ConfigCommand};
 pub(crate) use lock::{Break, Lock, Locks, LocksCommand, Target, TryLock, Watch};
 
 /// A small, safe file tree for the members of a cluster, kept in etcd.
 #[derive(Debug, Parser)]
 #[command(name = "kvfs", version, after_help = Exit::HELP, arg_required_else_help = false)]
 pub(crate) struct Cli {
-    /// The store: `etcd://host:port[,host:port...][/prefix]`, with the prefix `/caddy` unless another is given, or
-    /// `memory:` for an empty one that ends with the command.
-    // Read later, so that nothing here ever repeats a password in it.
-    #[arg(long, value_name = "URL", env = "KVFS_STORE", hide_env_values = true, global = true)]
-    pub(crate) store: Option<String>,
+    #[command(flatten)]
+    pub(crate) given: Given,
 
     /// Write one JSON object on a line, errors included.
     #[arg(long, global = true)]
@@ -64,6 +64,9 @@ pub(crate) enum Command {
     Locks(Locks),
     /// Print every change of files, until it is interrupted.
     Watch(Watch),
+    /// Show or check the configuration: that of --config, or else the variables `CADDY_CLUSTERING_ETCD_*`.
+    #[command(arg_required_else_help = false)]
+    Config(Config),
 }
 
 #[derive(Debug, Args)]
@@ -169,6 +172,7 @@ fn summary(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::choice::Choice;
     use clap::CommandFactory;
 
     #[test]
@@ -185,6 +189,7 @@ mod tests {
             (vec!["kvfs", "ls", "--frob"], "unexpected argument '--frob'"),
             (vec!["kvfs", "mv", "a"], "<TO>"),
             (vec!["kvfs", "lock", "a"], "<COMMAND>"),
+            (vec!["kvfs", "config"], "requires a subcommand"),
             (vec!["kvfs", "lock", "a", "ls"], "unexpected argument 'ls'"),
             (vec!["kvfs", "lock", "a", "--wait=-1s", "--", "ls"], "not negative"),
             (vec!["kvfs", "lock", "a", "--wait=0s", "--", "ls"], "try-lock"),
@@ -203,6 +208,7 @@ mod tests {
     fn global_options_may_stand_behind_the_command() {
         let cli =
             Cli::read(["kvfs", "put", "a", "-", "--json", "--store", "memory:"].map(Into::into)).unwrap();
-        assert_eq!((cli.format(), cli.store.as_deref()), (Format::Json, Some("memory:")));
+        assert_eq!(cli.format(), Format::Json);
+        assert_eq!(cli.given.choice().unwrap(), Choice::Url("memory:".to_owned()));
     }
 }

@@ -40,10 +40,10 @@ impl Failure {
     }
 
     /// The store could not be opened.
-    pub(crate) fn opening(store: &str, kind: ErrorKind, error: &dyn StdError) -> Self {
+    pub(crate) fn opening(store: &str, to_check: &str, kind: ErrorKind, error: &dyn StdError) -> Self {
         let hint = match Exit::of(kind) {
-            Exit::Unavailable => format!("; is the server at {store} running? check --store or KVFS_STORE"),
-            _ => "; check --store or KVFS_STORE".to_owned(),
+            Exit::Unavailable => format!("; is the server at {store} running? check {to_check}"),
+            _ => format!("; check {to_check}"),
         };
         let message = format!("store {store}: {}{hint}", with_causes(error.to_string(), error.source()));
         Self::Told { exit: Exit::of(kind), kind: kind_name(kind), message }
@@ -165,9 +165,7 @@ fn hint(command: &str, kind: ErrorKind) -> Option<&'static str> {
         (ErrorKind::TooLarge, _) => "kvfs is for small files",
         (ErrorKind::ChecksumMismatch | ErrorKind::Corrupt, _) => "replace it with `kvfs put` or remove it",
         (ErrorKind::Conflict, _) => "look at what is there now, then run it again",
-        (ErrorKind::Unavailable | ErrorKind::Timeout, _) => {
-            "is the server running? check --store or KVFS_STORE"
-        }
+        (ErrorKind::Unavailable | ErrorKind::Timeout, _) => "is the server running, and within reach?",
         (ErrorKind::LockTimeout, _) | (ErrorKind::OutcomeUnknown, LOCK | TRY_LOCK | BREAK) => {
             "`kvfs locks` shows who has the lock"
         }
@@ -220,7 +218,7 @@ mod tests {
     #[test]
     fn a_cause_that_has_been_said_is_not_repeated() {
         let error = BackendError::new(BackendErrorKind::Unavailable, "dns error").with_source("dns error");
-        let message = message(Failure::opening("etcd://a", ErrorKind::Unavailable, &error));
+        let message = message(Failure::opening("etcd://a", "x", ErrorKind::Unavailable, &error));
         assert_eq!(message.matches("dns error").count(), 1, "{message}");
         let error = BackendError::new(BackendErrorKind::Unavailable, "connecting").with_source("refused");
         assert!(with_causes(error.to_string(), error.source()).ends_with(": connecting: refused"));

@@ -1,7 +1,9 @@
 #![doc = include_str!("../README.md")]
 
+mod choice;
 mod cli;
 mod commands;
+mod config_source;
 mod exit;
 mod failure;
 mod local;
@@ -10,6 +12,7 @@ mod progress;
 mod session;
 mod signals;
 mod store_url;
+mod table;
 
 use std::process::ExitCode;
 
@@ -38,7 +41,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         .build()
         .map_err(|error| Failure::local("cannot start", &error))?;
     runtime.block_on(async {
-        let mut session = Session::new(cli.format(), cli.store);
+        let mut session = Session::new(cli.format(), cli.given);
         let exit = commands::run(cli.command, &mut session).await?;
         session.output.finish()?;
         Ok(exit)

@@ -1,56 +1,81 @@
 //! What every command needs: the store and the output.
 
+use std::error::Error as StdError;
 use std::sync::Arc;
 
 use kv_etcd::EtcdBackend;
 use kv_memory::MemoryBackend;
 use storage_core::kv::{BackendError, BackendErrorKind, KvBackend};
 use storage_core::{ErrorKind, FilePath, LockName, Storage, StorageOptions};
+use tokio::process::Command;
 
+use crate::choice::{Choice, Given};
 use crate::failure::Failure;
 use crate::output::{Format, Output};
-use crate::store_url::{EXAMPLES, StoreUrl};
+use crate::store_url::Store;
 
 /// The file tree, whatever store it is in.
 pub(crate) type Tree = Storage<Arc<dyn KvBackend>>;
 
 /// One run of the command.
 pub(crate) struct Session {
-    store: Option<String>,
+    pub(crate) given: Given,
     pub(crate) output: Output,
 }
 
-impl Session {
-    pub(crate) fn new(format: Format, store: Option<String>) -> Self {
-        Self { store, output: Output::to_stdout(format) }
-    }
+/// Where the tree is, and how it is opened.
+pub(crate) struct Place {
+    choice: Choice,
+    store: Store,
+    pub(crate) options: StorageOptions,
+}
 
-    /// The store that was given, as it was given.
-    pub(crate) fn store(&self) -> Option<&str> {
-        self.store.as_deref()
+impl Session {
+    pub(crate) fn new(format: Format, given: Given) -> Self {
+        Self { given, output: Output::to_stdout(format) }
     }
 
     /// Opens the tree.
     pub(crate) async fn open(&self) -> Result<Tree, Failure> {
-        self.open_with(StorageOptions::new()).await
+        self.place().await?.open().await
     }
 
-    /// Opens the tree with these options, but for the prefix: that is the URL's.
-    pub(crate) async fn open_with(&self, options: StorageOptions) -> Result<Tree, Failure> {
-        let Some(url) = self.store().filter(|url| !url.is_empty()) else {
-            let missing = "no store was given, set --store or KVFS_STORE";
-            return Err(Failure::usage(format!("{missing}; {EXAMPLES}")));
+    /// Finds out where the tree is. The store is not asked.
+    pub(crate) async fn place(&self) -> Result<Place, Failure> {
+        let choice = self.given.choice()?;
+        let store = match &choice {
+            Choice::Url(url) => url.parse().map_err(|error| Failure::usage(format!("{error}")))?,
+            Choice::Config(source) => Store::from(source.read().await?),
         };
-        let url: StoreUrl = url.parse().map_err(|error| Failure::usage(format!("{error}")))?;
-        let (backend, options) = match &url {
-            StoreUrl::Memory => (Arc::new(MemoryBackend::new()) as Arc<dyn KvBackend>, options),
-            StoreUrl::Etcd { config, prefix } => {
-                let etcd = EtcdBackend::connect(config).await.map_err(|error| not_connected(&url, &error))?;
-                (Arc::new(etcd) as Arc<dyn KvBackend>, options.with_prefix(prefix.clone()))
+        let options = match &store {
+            Store::Memory => StorageOptions::new(),
+            Store::Etcd(config) => config.storage_options(),
+        };
+        Ok(Place { choice, store, options })
+    }
+}
+
+impl Place {
+    /// Opens the tree.
+    pub(crate) async fn open(&self) -> Result<Tree, Failure> {
+        let backend = match &self.store {
+            Store::Memory => Arc::new(MemoryBackend::new()) as Arc<dyn KvBackend>,
+            Store::Etcd(config) => {
+                let etcd = EtcdBackend::connect(config).await;
+                Arc::new(etcd.map_err(|error| self.not_opened(not_connected(&error), &error))?)
             }
         };
-        let opened = Storage::open(backend, options).await;
-        opened.map_err(|error| Failure::opening(&url.to_string(), error.kind(), &error))
+        let opened = Storage::open(backend, self.options.clone()).await;
+        opened.map_err(|error| self.not_opened(error.kind(), &error))
+    }
+
+    /// Lets a `kvfs` in this command work on the same tree.
+    pub(crate) fn hand_on(&self, command: &mut Command) {
+        self.choice.hand_on(command);
+    }
+
+    fn not_opened(&self, kind: ErrorKind, error: &dyn StdError) -> Failure {
+        Failure::opening(&self.store.to_string(), &self.choice.to_check(), kind, error)
     }
 }
 
@@ -75,13 +100,28 @@ pub(crate) fn lock_name(command: &str, name: &str) -> Result<LockName, Failure> 
     LockName::parse(name).map_err(|error| Failure::storage(command, name, &error))
 }
 
-fn not_connected(url: &StoreUrl, error: &BackendError) -> Failure {
-    let kind = match error.kind() {
+fn not_connected(error: &BackendError) -> ErrorKind {
+    match error.kind() {
         BackendErrorKind::Timeout => ErrorKind::Timeout,
         BackendErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
         BackendErrorKind::Unauthenticated => ErrorKind::Unauthenticated,
+        // Nobody was asked: the settings cannot be honoured.
+        BackendErrorKind::InvalidRequest => ErrorKind::InvalidConfig,
         // Whatever else a server says, it does not serve us.
         _ => ErrorKind::Unavailable,
-    };
-    Failure::opening(&url.to_string(), kind, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit::Exit;
+
+    #[test]
+    fn settings_that_cannot_be_honoured_are_no_outage() {
+        let exit = |kind| Exit::of(not_connected(&BackendError::new(kind, "why")));
+        assert_eq!(exit(BackendErrorKind::InvalidRequest), Exit::Usage);
+        assert_eq!(exit(BackendErrorKind::Unauthenticated), Exit::Usage);
+        assert_eq!(exit(BackendErrorKind::Internal), Exit::Unavailable);
+    }
 }

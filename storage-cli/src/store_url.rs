@@ -1,4 +1,4 @@
-//! Where the tree is: the store that `--store` or `KVFS_STORE` names.
+//! Where the tree is: the store that a URL or a configuration names.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,15 +8,16 @@ use storage_core::KeyPrefix;
 
 /// A store that the command can open.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum StoreUrl {
+pub(crate) enum Store {
     /// A store of this process, empty at first and gone with it.
     Memory,
     /// An etcd cluster, and the prefix of the tree in it.
-    Etcd { config: Box<EtcdConfig>, prefix: KeyPrefix },
+    Etcd(Box<EtcdConfig>),
 }
 
 /// What a store URL looks like, for those who have given none or a wrong one.
-pub(crate) const EXAMPLES: &str = "a store is etcd://host:port[,host:port...][/prefix] or memory:";
+pub(crate) const EXAMPLES: &str =
+    "a store is etcd://host:port[,host:port...][/prefix], etcds:// with TLS, or memory:";
 
 const DEFAULT_PORT: &str = "2379";
 
@@ -30,7 +31,13 @@ impl fmt::Display for InvalidStoreUrl {
     }
 }
 
-impl FromStr for StoreUrl {
+impl From<EtcdConfig> for Store {
+    fn from(config: EtcdConfig) -> Self {
+        Self::Etcd(Box::new(config))
+    }
+}
+
+impl FromStr for Store {
     type Err = InvalidStoreUrl;
 
     fn from_str(url: &str) -> Result<Self, InvalidStoreUrl> {
@@ -47,50 +54,53 @@ impl FromStr for StoreUrl {
         match url.split_once(':') {
             Some(("memory", "")) => Ok(Self::Memory),
             Some(("memory", _)) => Err(wrong("nothing follows memory:".to_owned())),
-            Some(("etcd", rest)) => {
-                let rest =
-                    rest.strip_prefix("//").ok_or_else(|| wrong("etcd: needs two slashes".to_owned()))?;
-                etcd(rest).map_err(wrong)
-            }
+            Some(("etcd", rest)) => etcd("http", rest).map_err(wrong),
+            Some(("etcds", rest)) => etcd("https", rest).map_err(wrong),
             Some((scheme, rest)) if rest.starts_with("//") => {
-                Err(wrong(format!("unknown scheme {scheme:?}, known are etcd and memory")))
+                Err(wrong(format!("unknown scheme {scheme:?}, known are etcd, etcds and memory")))
             }
-            _ => Err(wrong("it has no scheme, known are etcd and memory".to_owned())),
+            _ => Err(wrong("it has no scheme, known are etcd, etcds and memory".to_owned())),
         }
     }
 }
 
-impl fmt::Display for StoreUrl {
+/// As the URL that says the same of where the store is, if there is one. Other settings are not shown.
+impl fmt::Display for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Memory => f.write_str("memory:"),
-            Self::Etcd { config, prefix } => {
-                let hosts: Vec<_> =
-                    config.endpoints().iter().map(|url| url.trim_start_matches("http://")).collect();
-                write!(f, "etcd://{}/{}", hosts.join(","), prefix.as_str().trim_start_matches('/'))
-            }
-        }
+        let Self::Etcd(config) = self else { return f.write_str("memory:") };
+        let hosts_with = |scheme| {
+            let hosts = config.endpoints().iter().map(|url| url.trim_end_matches('/').strip_prefix(scheme));
+            hosts.collect::<Option<Vec<_>>>().map(|hosts| hosts.join(","))
+        };
+        match (hosts_with("http://"), hosts_with("https://")) {
+            (Some(hosts), _) => write!(f, "etcd://{hosts}"),
+            (None, Some(hosts)) => write!(f, "etcds://{hosts}"),
+            // Of some members it is known that they are reached with TLS, of others that they are not.
+            (None, None) => f.write_str(&config.endpoints().join(",")),
+        }?;
+        f.write_str(config.prefix())
     }
 }
 
-/// Reads what follows `etcd://`.
-fn etcd(rest: &str) -> Result<StoreUrl, String> {
+/// Reads what follows the colon of a URL, for endpoints with this scheme.
+fn etcd(scheme: &str, rest: &str) -> Result<Store, String> {
+    let rest = rest.strip_prefix("//").ok_or("two slashes follow the colon")?;
     let (hosts, prefix) = match rest.find('/') {
         Some(slash) => rest.split_at(slash),
         None => (rest, ""),
     };
-    let endpoints: Vec<String> = hosts.split(',').map(endpoint).collect::<Result<_, _>>()?;
+    let endpoints: Vec<String> =
+        hosts.split(',').map(|host| endpoint(scheme, host)).collect::<Result<_, _>>()?;
     let prefix = match prefix {
         "" | "/" => KeyPrefix::default(),
         prefix => KeyPrefix::parse(prefix).map_err(|error| error.to_string())?,
     };
     let config = EtcdConfig::builder(endpoints).with_prefix(prefix.as_str()).build();
-    let config = config.map_err(|error| error.to_string())?;
-    Ok(StoreUrl::Etcd { config: Box::new(config), prefix })
+    config.map(Store::from).map_err(|error| error.to_string())
 }
 
 /// The endpoint of one `host`, `host:port`, `[address]` or `[address]:port`.
-fn endpoint(host: &str) -> Result<String, String> {
+fn endpoint(scheme: &str, host: &str) -> Result<String, String> {
     let (name, port) = match host.rsplit_once(':') {
         // A colon within the brackets of an IPv6 address begins no port.
         Some((name, port)) if !port.ends_with(']') => (name, port),
@@ -101,7 +111,7 @@ fn endpoint(host: &str) -> Result<String, String> {
         name if name.contains(':') && !name.starts_with('[') => {
             Err(format!("an IPv6 address stands in brackets, as in [{host}]:{DEFAULT_PORT}"))
         }
-        name => Ok(format!("http://{name}:{port}")),
+        name => Ok(format!("{scheme}://{name}:{port}")),
     }
 }
 
@@ -111,11 +121,12 @@ mod tests {
 
     fn parsed(url: &str) -> (Vec<String>, String) {
         match url.parse().unwrap() {
-            StoreUrl::Etcd { config, prefix } => {
-                assert_eq!(config.prefix(), prefix.as_str(), "the client's rights end at the prefix");
-                (config.endpoints().to_vec(), prefix.to_string())
+            Store::Etcd(config) => {
+                let prefix = config.storage_options().prefix.to_string();
+                assert_eq!(config.prefix(), prefix, "the client's rights end at the prefix");
+                (config.endpoints().to_vec(), prefix)
             }
-            StoreUrl::Memory => panic!("{url} is no etcd"),
+            Store::Memory => panic!("{url} is no etcd"),
         }
     }
 
@@ -130,6 +141,7 @@ mod tests {
                 vec!["http://a:1", "http://b:2379", "http://[::1]:3", "http://[::2]:2379"],
                 "/my/tree",
             ),
+            ("etcds://a,[::1]:3/x", vec!["https://a:2379", "https://[::1]:3"], "/x"),
         ] {
             assert_eq!(
                 parsed(url),
@@ -137,7 +149,7 @@ mod tests {
                 "{url}"
             );
         }
-        assert_eq!("memory:".parse(), Ok(StoreUrl::Memory));
+        assert_eq!("memory:".parse(), Ok(Store::Memory));
     }
 
     #[test]
@@ -146,11 +158,20 @@ mod tests {
             ("memory:", "memory:"),
             ("etcd://a,b:1", "etcd://a:2379,b:1/caddy"),
             ("etcd://[::1]/x", "etcd://[::1]:2379/x"),
+            ("etcds://a:1,b/x/", "etcds://a:1,b:2379/x"),
         ] {
-            let parsed: StoreUrl = url.parse().unwrap();
+            let parsed: Store = url.parse().unwrap();
             assert_eq!(parsed.to_string(), shown);
             assert_eq!(shown.parse(), Ok(parsed));
         }
+    }
+
+    #[test]
+    fn a_store_of_a_configuration_is_shown_as_a_url_or_with_its_endpoints() {
+        let mixed = EtcdConfig::builder(["http://a:1", "https://b:2"]).with_prefix("/").build().unwrap();
+        assert_eq!(Store::from(mixed).to_string(), "http://a:1,https://b:2/");
+        let slash = EtcdConfig::new(["http://a:1/"]).unwrap();
+        assert_eq!(Store::from(slash).to_string(), "etcd://a:1/caddy");
     }
 
     #[test]
@@ -159,12 +180,14 @@ mod tests {
             ("", "no scheme"),
             ("127.0.0.1:2379", "no scheme"),
             ("localhost", "no scheme"),
-            ("http://127.0.0.1:2379", "unknown scheme \"http\", known are etcd and memory"),
+            ("http://127.0.0.1:2379", "unknown scheme \"http\", known are etcd, etcds and memory"),
             ("sqlite:///tmp/x", "unknown scheme \"sqlite\""),
             ("ETCD://a", "unknown scheme"),
             ("memory://", "nothing follows"),
             ("memory:x", "nothing follows"),
             ("etcd:a:1", "two slashes"),
+            ("etcds:a:1", "two slashes"),
+            ("etcds://a:0", "no port"),
             ("etcd://", "host is missing"),
             ("etcd:///prefix", "host is missing"),
             ("etcd://a,,b", "host is missing"),
@@ -180,7 +203,7 @@ mod tests {
             ("etcd://a/../y", "\"..\""),
             ("etcd://a?timeout=1s", "no options"),
         ] {
-            let error = url.parse::<StoreUrl>().unwrap_err().to_string();
+            let error = url.parse::<Store>().unwrap_err().to_string();
             assert!(error.contains(reason), "{url}: {error} should contain {reason}");
             assert!(error.ends_with(EXAMPLES) && !error.contains('\n'), "{error}");
         }
@@ -190,7 +213,7 @@ mod tests {
     fn a_password_is_not_repeated() {
         for url in ["etcd://root:hunter2@host", "x://hunter2@h", "hunter2@host", "etcd://a?password=hunter2"]
         {
-            let error = url.parse::<StoreUrl>().unwrap_err();
+            let error = url.parse::<Store>().unwrap_err();
             assert!(!format!("{error}{error:?}").contains("hunter2"), "{error}");
         }
     }

@@ -107,7 +107,7 @@ fn a_store_must_be_given_and_be_one() {
     run(command().args(["ls"]).env("KVFS_STORE", "memory:")).succeeded();
     for (store, said) in [
         ("127.0.0.1:2379", "no scheme"),
-        ("http://127.0.0.1:2379", "unknown scheme \"http\", known are etcd and memory"),
+        ("http://127.0.0.1:2379", "unknown scheme \"http\", known are etcd, etcds and memory"),
         ("etcd://", "host is missing"),
         ("etcd://a:0", "no port"),
     ] {

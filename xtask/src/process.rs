@@ -97,7 +97,7 @@ fn is_foreign(name: &str) -> bool {
     const PREFIXES: [&str; 5] =
         ["CADDY_CLUSTERING_ETCD_", "ETCD_", "ETCDCTL_", "CARGO_PKG_", "CARGO_MANIFEST_"];
     let has_foreign_prefix = PREFIXES.iter().any(|prefix| name.starts_with(prefix));
-    name == "KVFS_STORE" || (has_foreign_prefix && !KEPT.contains(&name))
+    ["KVFS_STORE", "KVFS_CONFIG"].contains(&name) || (has_foreign_prefix && !KEPT.contains(&name))
 }
 
 fn echo(command: &Command) {
@@ -130,6 +130,7 @@ mod tests {
     fn a_users_store_and_etcd_settings_are_foreign() {
         for name in [
             "KVFS_STORE",
+            "KVFS_CONFIG",
             "CADDY_CLUSTERING_ETCD_SERVERS",
             "ETCD_NAME",
             "ETCDCTL_ENDPOINTS",

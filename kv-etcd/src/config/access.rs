@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use storage_core::{KeyPrefix, StorageOptions};
+
 use super::{CaddyfileLoading, EtcdConfig, OldClusters, Secret, TlsConfig, endpoint};
 
 impl EtcdConfig {
@@ -19,6 +21,26 @@ impl EtcdConfig {
     /// How long a lock outlives a holder that has stopped renewing it.
     pub fn lock_timeout(&self) -> Duration {
         self.lock_timeout
+    }
+
+    /// The options for a tree with this configuration: its prefix, its lock timeout and its request timeout.
+    ///
+    /// ```
+    /// use kv_etcd::EtcdConfig;
+    ///
+    /// let config = EtcdConfig::from_json(r#"{"key_prefix": "caddy/prod", "lock_timeout": "90s",
+    ///     "connection": {"request_timeout": "5s"}}"#)?;
+    /// let options = config.storage_options();
+    /// assert_eq!(options.prefix.as_str(), "/caddy/prod");
+    /// assert_eq!((options.lock_timeout.as_secs(), options.request_timeout.as_secs()), (90, 5));
+    /// # Ok::<(), kv_etcd::ConfigError>(())
+    /// ```
+    pub fn storage_options(&self) -> StorageOptions {
+        let prefix = KeyPrefix::parse(&self.prefix).expect("a prefix that was cleaned is one of a tree");
+        StorageOptions::new()
+            .with_prefix(prefix)
+            .with_lock_timeout(self.lock_timeout)
+            .with_request_timeout(self.request_timeout)
     }
 
     /// The file whose content becomes the Caddyfile in the store when there is none.

@@ -6,6 +6,7 @@ use storage_core::kv::Limits;
 use super::error::Problems;
 use super::origin::Origins;
 use super::setting::Setting;
+use super::sources::Sources;
 use super::{
     CaddyfileLoading, ConfigError, EtcdConfig, OldClusters, Secret, ServerVerification, TlsConfig, prefix,
     rules,
@@ -20,6 +21,7 @@ pub struct EtcdConfigBuilder {
 impl EtcdConfigBuilder {
     pub(super) fn new<E: Into<String>>(endpoints: impl IntoIterator<Item = E>) -> Self {
         let settings = EtcdConfig {
+            sources: Sources::default(),
             endpoints: endpoints.into_iter().map(Into::into).collect(),
             prefix: "/caddy".to_owned(),
             lock_timeout: Duration::from_secs(5 * 60),
@@ -188,6 +190,7 @@ impl EtcdConfigBuilder {
             Err(problem) => problems.add(Setting::KeyPrefix, origins.of(Setting::KeyPrefix), problem),
         }
         rules::check(&settings, origins, &mut problems);
+        settings.sources = Sources::from(origins);
         problems.into_result().map(|()| settings)
     }
 }

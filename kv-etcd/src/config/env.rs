@@ -8,7 +8,7 @@ use super::setting::Setting;
 use super::{ConfigError, EtcdConfig};
 
 /// The name of the auto-sync interval in the manual of caddy-etcd; its program reads [`Setting::variable`].
-const AUTO_SYNC_INTERVAL: &str = "CADDY_CLUSTERING_ETCD_AUTO_SYNC_INTERVAL";
+pub(super) const AUTO_SYNC_INTERVAL: &str = "CADDY_CLUSTERING_ETCD_AUTO_SYNC_INTERVAL";
 
 pub(super) fn read(variable: &dyn Fn(&str) -> Option<OsString>) -> Result<EtcdConfig, ConfigError> {
     let mut draft = Draft::new(Setting::variable);

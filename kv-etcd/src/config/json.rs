@@ -67,8 +67,12 @@ fn value(node: Node) -> Result<Value, &'static str> {
     }
 }
 
-/// Writes all settings, but for the password, with those that are not given left out.
 pub(super) fn write(config: &EtcdConfig) -> String {
+    format!("{:#}", values(config))
+}
+
+/// All settings in their groups, but for the password, with those that are not given left out.
+pub(super) fn values(config: &EtcdConfig) -> Json {
     let tls = config.tls();
     let file = |file: Option<&std::path::Path>| file.map(|file| file.to_string_lossy().into_owned());
     let object = json!({
@@ -99,7 +103,7 @@ pub(super) fn write(config: &EtcdConfig) -> String {
             "max_txn_ops": config.max_txn_ops(),
         },
     });
-    format!("{:#}", without_nulls(object))
+    without_nulls(object)
 }
 
 fn without_nulls(json: Json) -> Json {

@@ -18,6 +18,7 @@ mod prefix;
 mod rules;
 mod secret;
 mod setting;
+mod sources;
 mod tls;
 
 use std::ffi::OsString;
@@ -30,7 +31,10 @@ pub use builder::EtcdConfigBuilder;
 pub use choices::{CaddyfileLoading, OldClusters, ServerVerification};
 pub use error::{ConfigError, ConfigProblem};
 pub use secret::Secret;
+pub use sources::ConfigSetting;
 pub use tls::TlsConfig;
+
+use sources::Sources;
 
 /// How to reach an etcd cluster, and what to do there. Always valid.
 ///
@@ -38,9 +42,12 @@ pub use tls::TlsConfig;
 /// ([`from_json`](Self::from_json)), and the `storage etcd` block of a Caddyfile
 /// ([`from_caddyfile`](Self::from_caddyfile)). They know the same settings with the same defaults and rules, and are
 /// not mixed: what one does not say has its default, whatever another says.
+///
+/// Two are equal if their settings are, wherever these come from. [`settings`](Self::settings) lists both.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EtcdConfig {
+    sources: Sources,
     endpoints: Vec<String>,
     prefix: String,
     lock_timeout: Duration,

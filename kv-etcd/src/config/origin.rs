@@ -22,6 +22,11 @@ impl Origins {
         given.map_or_else(|| self.name_of(setting), |(_, origin)| origin)
     }
 
+    /// Those that were given, and where.
+    pub(super) fn given(&self) -> &[(Setting, String)] {
+        &self.given
+    }
+
     pub(super) fn is_given(&self, setting: Setting) -> bool {
         self.given.iter().any(|(given, _)| *given == setting)
     }

@@ -330,3 +330,18 @@ proptest! {
         let _ = EtcdConfig::from_env_with(|asked| (asked == name).then(|| value.as_str().into()));
     }
 }
+
+#[test]
+fn every_setting_that_is_given_is_listed_with_its_value_and_its_origin() {
+    for config in [
+        EtcdConfig::from_json(CONFIG_JSON).unwrap(),
+        EtcdConfig::from_caddyfile_with(CONFIG_CADDYFILE, "Caddyfile", user).unwrap(),
+        EtcdConfig::from_env_with(lookup(&CONFIG_ENV)).unwrap(),
+        configured().build().unwrap(),
+    ] {
+        let settings = config.settings();
+        let is_complete = |setting: &ConfigSetting| setting.value().is_some() && setting.origin().is_some();
+        assert!(settings.iter().all(is_complete), "{settings:#?}");
+        assert!(!format!("{settings:?}").contains("hunter2"));
+    }
+}

@@ -33,9 +33,10 @@ pub(crate) struct Target {
     /// What `kvfs locks` shows beside host and process, for whoever wonders why the lock is taken.
     #[arg(long, value_name = "TEXT")]
     pub(crate) label: Option<String>,
-    /// How long the lock stays taken if kvfs is killed or loses the store; at least 1s.
-    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = ttl)]
-    pub(crate) ttl: Duration,
+    /// How long the lock stays taken if kvfs is killed or loses the store; at least 1s. By default the `lock_timeout`
+    /// of the configuration, which is 5m unless it says otherwise.
+    #[arg(long, value_name = "DURATION", value_parser = ttl)]
+    pub(crate) ttl: Option<Duration>,
 }
 
 /// The command to run.

@@ -1,7 +1,7 @@
 //! `kvfs lock NAME -- COMMAND…` and `kvfs try-lock NAME -- COMMAND…`
 //!
-//! Signals are received from the first moment on, and do not end the process: whatever happens, the place in the lock's
-//! queue is given up before it ends.
+//! Signals are received from before the store is asked, and do not end the process: whatever happens, the place in the
+//! lock's queue is given up before it ends.
 
 mod child;
 
@@ -10,14 +10,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use storage_core::kv::KvBackend;
-use storage_core::{Error, ErrorKind, LockGuard, LockOptions, StorageOptions};
+use storage_core::{Error, ErrorKind, LockGuard, LockOptions};
 
 use self::child::Outcome;
 use crate::cli::{Lock, Target, TryLock};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Output, friendly};
-use crate::session::{Session, Tree, lock_name};
+use crate::session::{Place, Session, Tree, lock_name};
 use crate::signals::Signals;
 
 /// What is asked for.
@@ -52,10 +52,13 @@ pub(super) async fn run_if_free(args: TryLock, session: &mut Session) -> Result<
 impl Job {
     async fn run(self, session: &Session) -> Result<Exit, Failure> {
         lock_name(self.verb, &self.target.name)?;
+        let mut place = session.place().await?;
+        if let Some(ttl) = self.target.ttl {
+            place.options.lock_timeout = ttl;
+        }
         let mut signals = Signals::listen()?;
-        let options = StorageOptions::new().with_lock_timeout(self.target.ttl);
         let tree = tokio::select! {
-            tree = session.open_with(options) => tree?,
+            tree = place.open() => tree?,
             signal = signals.next() => return Ok(signal.exit()),
         };
         let taken = tokio::select! {
@@ -63,10 +66,10 @@ impl Job {
             signal = signals.next() => Err(Ok(signal.exit())),
         };
         match taken {
-            Ok(guard) => self.run_locked(guard, &tree, &mut signals, session).await,
+            Ok(guard) => self.run_locked(guard, &tree, &place, &mut signals, &session.output).await,
             Err(ended) => {
                 let left = "its place in the queue was not given up, and ends";
-                self.end_session(tree.close(), left, &session.output).await;
+                self.end_session(tree.close(), left, &place, &session.output).await;
                 ended
             }
         }
@@ -91,17 +94,15 @@ impl Job {
         &self,
         guard: Guard,
         tree: &Tree,
+        place: &Place,
         signals: &mut Signals,
-        session: &Session,
+        output: &Output,
     ) -> Result<Exit, Failure> {
         let mut command = child::command(&self.command, &guard);
-        if let Some(store) = session.store() {
-            // A `kvfs` in the command works on the same tree.
-            command.env("KVFS_STORE", store);
-        }
-        let outcome = child::run(command, &guard, signals, &session.output).await;
+        place.hand_on(&mut command);
+        let outcome = child::run(command, &guard, signals, output).await;
         let left = "the lock was not released, and becomes free";
-        let was_held = self.end_session(release(guard, tree), left, &session.output).await;
+        let was_held = self.end_session(release(guard, tree), left, place, output).await;
         let outcome = outcome.map_err(|failure| failure.within(&self.name()))?;
         let lost = |what: String| {
             let message = format!("{}: {what}; it may not have run alone", self.name());
@@ -121,6 +122,7 @@ impl Job {
         &self,
         release: impl Future<Output = Result<(), Error>>,
         left: &str,
+        place: &Place,
         output: &Output,
     ) -> WasHeld {
         /// How long it may take when the store does not answer.
@@ -133,7 +135,7 @@ impl Job {
                 Failure::of_kind(ErrorKind::Timeout, "the store did not answer in time").within(&self.name())
             }
         };
-        let note = format!("{left} in {} at most", friendly(self.target.ttl));
+        let note = format!("{left} in {} at most", friendly(place.options.lock_timeout));
         output.warn(&why.with_note(note));
         WasHeld::Yes
     }

@@ -10,6 +10,7 @@ use crate::exit::Exit;
 use crate::failure::{BREAK, Failure, one_line};
 use crate::output::{Format, friendly, rfc3339};
 use crate::session::{Session, lock_name};
+use crate::table;
 
 pub(super) async fn run(args: Locks, session: &mut Session) -> Result<Exit, Failure> {
     match args.command {
@@ -65,7 +66,7 @@ async fn list(session: &mut Session) -> Result<Exit, Failure> {
             }
         }
         Format::Text => {
-            for line in table(&locks) {
+            for line in lines(&locks) {
                 session.output.line(line)?;
             }
         }
@@ -110,7 +111,7 @@ fn described(lock: &LockEntry) -> String {
 }
 
 /// The lines of a table with a heading; none if there are no locks.
-fn table(locks: &[LockEntry]) -> Vec<String> {
+fn lines(locks: &[LockEntry]) -> Vec<String> {
     if locks.is_empty() {
         return Vec::new();
     }
@@ -127,19 +128,7 @@ fn table(locks: &[LockEntry]) -> Vec<String> {
             lock.remaining.map_or_else(unknown, friendly),
         ]
     };
-    let heading = ["NAME", "WHO", "HOST", "PID", "LABEL", "SINCE", "REMAINING"].map(str::to_owned);
-    let rows: Vec<_> = std::iter::once(heading).chain(locks.iter().map(row)).collect();
-    let mut widths = [0; 7];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = cell.chars().count().max(*width);
-        }
-    }
-    let line = |row: &[String; 7]| {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    };
-    rows.iter().map(line).collect()
+    table::lines(["NAME", "WHO", "HOST", "PID", "LABEL", "SINCE", "REMAINING"], locks.iter().map(row))
 }
 
 fn time(time: SystemTime) -> String {

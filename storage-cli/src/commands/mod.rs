@@ -1,6 +1,7 @@
 //! The commands, one file each. Each has a `run` that answers the exit code if nothing failed.
 
 mod concurrent;
+mod config;
 mod exists;
 mod export;
 mod get;
@@ -34,5 +35,6 @@ pub(crate) async fn run(command: Command, session: &mut Session) -> Result<Exit,
         Command::TryLock(args) => lock::run_if_free(args, session).await,
         Command::Locks(args) => locks::run(args, session).await,
         Command::Watch(args) => watch::run(args, session).await,
+        Command::Config(args) => config::run(args, session).await,
     }
 }

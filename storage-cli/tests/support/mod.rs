@@ -66,6 +66,7 @@ impl Kvfs {
     /// The same tree for a program that is not run to its end here.
     pub(crate) fn std_command(&self, arguments: &[&str]) -> std::process::Command {
         let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("kvfs"));
+        forget_stores(|name| _ = command.env_remove(name));
         command.env("KVFS_STORE", &self.store).args(arguments);
         command
     }
@@ -119,9 +120,17 @@ pub(crate) fn objects(lines: &str) -> Vec<Value> {
 /// The command as it is, without a store of whoever runs the tests.
 pub(crate) fn command() -> Command {
     let mut command = assert_cmd::cargo::cargo_bin_cmd!("kvfs");
+    forget_stores(|name| _ = command.env_remove(name));
     // Longer than any run should take, so that one that hangs fails.
-    command.env_remove("KVFS_STORE").timeout(Duration::from_secs(60));
+    command.timeout(Duration::from_secs(60));
     command
+}
+
+/// Removes what names a store of whoever runs the tests.
+fn forget_stores(mut remove: impl FnMut(&OsStr)) {
+    let names = std::env::vars_os().map(|(name, _)| name);
+    let is_ours = |name: &str| name.starts_with("KVFS_") || name.starts_with("CADDY_CLUSTERING_ETCD_");
+    names.filter(|name| name.to_str().is_some_and(is_ours)).for_each(|name| remove(&name));
 }
 
 pub(crate) fn run(command: &mut Command) -> Run {
