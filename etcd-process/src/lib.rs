@@ -37,6 +37,9 @@
 //! # }
 //! ```
 //!
+//! [`EtcdBuilder::with_tls`] lets one speak TLS, with certificates of a [`TestAuthority`];
+//! [`EtcdProcess::enable_auth`] and [`EtcdProcess::add_user`] give it users.
+//!
 //! Where an etcd is looked for: if the environment variable `ETCD_BIN` is set, exactly there (several paths are separated
 //! as in `PATH`); else on `PATH` and in `target/tools/etcd-*/bin` of the workspace.
 //!
@@ -54,6 +57,7 @@
 
 mod binary;
 mod builder;
+mod certificates;
 mod cluster;
 mod etcdctl;
 mod http;
@@ -63,10 +67,13 @@ mod process;
 mod proxy;
 mod running;
 mod snapshot;
+mod tls;
 mod watchdog;
 
 pub use binary::EtcdBinary;
 pub use builder::EtcdBuilder;
+pub use certificates::{CertificateFiles, TestAuthority, TestCertificate};
 pub use cluster::{EtcdCluster, EtcdClusterBuilder};
 pub use process::EtcdProcess;
 pub use proxy::{Direction, FaultProxy, Mode, SynBlackHole};
+pub use tls::EtcdTls;

@@ -20,6 +20,8 @@ pub struct EtcdProcess {
     folder: TempDir,
     /// `None` between [`kill`](Self::kill) and [`launch`](Self::launch).
     running: Option<Running>,
+    /// Once it has users.
+    root_password: Option<String>,
 }
 
 impl EtcdProcess {
@@ -43,12 +45,18 @@ impl EtcdProcess {
     /// A server that does not run yet.
     pub(crate) fn new(member: Member) -> io::Result<Self> {
         let folder = tempfile::Builder::new().prefix("etcd-").tempdir()?;
-        Ok(Self { member, folder, running: None })
+        Ok(Self { member, folder, running: None, root_password: None })
     }
 
-    /// Where it serves clients: `http://127.0.0.1:` and the port. Never a proxy.
+    /// Where it serves clients: `http://127.0.0.1:` and the port, or `https://` if it was started with TLS. Never a
+    /// proxy.
     pub fn endpoint(&self) -> String {
-        url(self.member.client_port)
+        self.member.client_url()
+    }
+
+    /// Where it serves without encryption: for setting it up and for looking at it, whatever its certificates are like.
+    pub fn plain_endpoint(&self) -> String {
+        url(self.member.plain_port())
     }
 
     /// The address in [`endpoint`](Self::endpoint), for a [`FaultProxy`](crate::FaultProxy).
@@ -123,7 +131,7 @@ impl EtcdProcess {
         const POLL_INTERVAL: Duration = Duration::from_millis(20);
         let deadline = Instant::now() + Self::START_DEADLINE;
         loop {
-            let last = match http::get(self.member.client_port, "/health") {
+            let last = match http::get(self.member.plain_port(), "/health") {
                 Ok(body) if body.contains(r#""health":"true""#) => return Ok(()),
                 Ok(body) => io::Error::other(body),
                 Err(error) => error,
@@ -173,18 +181,46 @@ impl EtcdProcess {
     ///
     /// When it does not answer.
     pub fn metric(&self, name: &str) -> io::Result<Option<f64>> {
-        let metrics = http::get(self.member.client_port, "/metrics")?;
+        let metrics = http::get(self.member.plain_port(), "/metrics")?;
         let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         Ok(line.and_then(|value| value.trim().parse().ok()))
     }
 
-    /// Runs `etcdctl` on its [`endpoint`](Self::endpoint) and answers what that printed.
+    /// Runs `etcdctl` on its [`plain_endpoint`](Self::plain_endpoint), as root if it has users, and answers what that
+    /// printed.
     ///
     /// # Errors
     ///
     /// When it cannot be run or fails; with what it printed.
     pub fn etcdctl(&self, arguments: &[&str]) -> io::Result<String> {
-        etcdctl::run(self.binary(), &[self.endpoint()], arguments)
+        let user = self.root_password.as_ref().map(|password| format!("--user=root:{password}"));
+        let arguments: Vec<_> = user.as_deref().into_iter().chain(arguments.iter().copied()).collect();
+        etcdctl::run(self.binary(), &[self.plain_endpoint()], &arguments)
+    }
+
+    /// Makes the user `root` with this password, and from then on refuses those who are nobody.
+    ///
+    /// # Errors
+    ///
+    /// As of [`etcdctl`](Self::etcdctl).
+    pub fn enable_auth(&mut self, root_password: &str) -> io::Result<()> {
+        self.etcdctl(&["user", "add", &format!("root:{root_password}")])?;
+        self.etcdctl(&["user", "grant-role", "root", "root"])?;
+        self.etcdctl(&["auth", "enable"])?;
+        self.root_password = Some(root_password.to_owned());
+        Ok(())
+    }
+
+    /// Makes a user, with a role of the same name that may read and write the keys with this prefix.
+    ///
+    /// # Errors
+    ///
+    /// As of [`etcdctl`](Self::etcdctl).
+    pub fn add_user(&self, name: &str, password: &str, prefix: &str) -> io::Result<()> {
+        self.etcdctl(&["role", "add", name])?;
+        self.etcdctl(&["role", "grant-permission", "--prefix=true", name, "readwrite", prefix])?;
+        self.etcdctl(&["user", "add", &format!("{name}:{password}")])?;
+        self.etcdctl(&["user", "grant-role", name, name]).map(drop)
     }
 
     /// The end of its log: its last warnings and errors.

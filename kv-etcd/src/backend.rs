@@ -7,8 +7,9 @@ use storage_core::kv::{
     TxnReply, WatchStream,
 };
 
-use crate::connect::{Channel, connect};
+use crate::connect::connect;
 use crate::deadline::within;
+use crate::link::Link;
 use crate::{EtcdConfig, lease, range, txn, watch};
 
 /// A connection to an etcd cluster.
@@ -16,7 +17,7 @@ use crate::{EtcdConfig, lease, range, txn, watch};
 /// Clones share the connection. It belongs to the Tokio runtime in which it was made, and ends with it.
 #[derive(Clone)]
 pub struct EtcdBackend {
-    channel: Channel,
+    link: Link,
     config: EtcdConfig,
 }
 
@@ -31,11 +32,16 @@ impl EtcdBackend {
     ///
     /// # Errors
     ///
-    /// `InvalidRequest`, at once, when the settings ask for what is not supported yet: `https` endpoints, TLS, a user.
-    /// `Unavailable` or `Timeout`, within the dial timeout, when no endpoint answers; `PermissionDenied` or
-    /// `Unauthenticated` when one answers and refuses. The message names each endpoint and what was wrong with it.
+    /// `InvalidRequest`, at once, when a file of the TLS settings is missing or is not what it should be, or when there
+    /// are TLS settings and no `https` endpoint. Otherwise within the dial timeout, and the message names each endpoint,
+    /// what was wrong with it and what to check:
+    /// - `Unavailable` or `Timeout` when no endpoint answers; `Unavailable`, and not worth another attempt, when what
+    ///   answers is not the server that it should be (its certificate is of another authority, for another name, or has
+    ///   expired) or speaks TLS where it should not, or the reverse;
+    /// - `Unauthenticated` when the server does not accept us: our certificate, or user name and password;
+    /// - `PermissionDenied` when the user may not read the prefix.
     pub async fn connect(config: &EtcdConfig) -> Result<Self, BackendError> {
-        Ok(Self { channel: connect(config).await?, config: config.clone() })
+        Ok(Self { link: connect(config).await?, config: config.clone() })
     }
 
     fn timeout(&self) -> Duration {
@@ -51,36 +57,41 @@ impl KvBackend for EtcdBackend {
 
     async fn range(&self, request: RangeRequest) -> Result<RangePage, BackendError> {
         request.range.check()?;
-        within(self.timeout(), "range", range::page(self.channel.kv.clone(), request)).await
+        let page = self.link.call(|handles| range::page(handles.kv, request.clone()));
+        within(self.timeout(), "range", page).await
     }
 
     async fn txn(&self, txn: Txn) -> Result<TxnReply, BackendError> {
         txn.check(&self.limits())?;
-        let run = txn::run(self.channel.kv.clone(), txn, &self.config);
+        let run = self.link.call(|handles| txn::run(handles.kv, txn.clone(), &self.config));
         within(self.timeout(), "transaction", run).await
     }
 
     async fn grant(&self, ttl: Duration) -> Result<Lease, BackendError> {
-        let grant = lease::grant(&self.channel.lease, ttl, self.timeout());
+        let timeout = self.timeout();
+        let grant = self.link.call(|handles| lease::grant(handles.lease, ttl, timeout));
         within(self.timeout(), "grant", grant).await
     }
 
     async fn keep_alive(&self, lease: LeaseId) -> Result<Duration, BackendError> {
-        within(self.timeout(), "keep alive", lease::keep_alive(self.channel.lease.clone(), lease)).await
+        let renew = self.link.call(|handles| lease::keep_alive(handles.lease, lease));
+        within(self.timeout(), "keep alive", renew).await
     }
 
     async fn time_to_live(&self, lease: LeaseId) -> Result<Duration, BackendError> {
-        let ask = lease::time_to_live(self.channel.lease.clone(), lease);
+        let ask = self.link.call(|handles| lease::time_to_live(handles.lease, lease));
         within(self.timeout(), "time to live", ask).await
     }
 
     async fn revoke(&self, lease: LeaseId) -> Result<(), BackendError> {
-        within(self.timeout(), "revoke", lease::revoke(self.channel.lease.clone(), lease)).await
+        let revoke = self.link.call(|handles| lease::revoke(handles.lease, lease));
+        within(self.timeout(), "revoke", revoke).await
     }
 
     async fn watch(&self, range: KeyRange, after: Revision) -> Result<WatchStream, BackendError> {
         range.check()?;
-        within(self.timeout(), "watch", watch::open(self.channel.watch.clone(), range, after)).await
+        let open = self.link.call(|handles| watch::open(handles.watch, range.clone(), after));
+        within(self.timeout(), "watch", open).await
     }
 }
 

@@ -46,7 +46,11 @@ pub(crate) fn from_cancel_reason(reason: &str) -> BackendError {
         message == known.message || message == without_origin
     });
     match known {
-        Some(known) => known.verdict.error(message),
+        Some(known) => {
+            let error = known.verdict.error(known.message);
+            // Servers without etcd#14322 say this of a token that has expired, too. Whoever asks again finds out.
+            if error.kind() == Kind::PermissionDenied { error.retryable() } else { error }
+        }
         None if reason.is_empty() => BackendError::new(Kind::Unavailable, "the server canceled the watch"),
         None => BackendError::new(Kind::Internal, reason),
     }
@@ -170,20 +174,24 @@ const KNOWN: &[Known] = &[
         Verdict::lost(Kind::Unavailable),
     ),
     known(Code::PermissionDenied, "etcdserver: permission denied", Verdict::refused(Kind::PermissionDenied)),
-    // These two are cured by a new token.
-    known(Code::Unauthenticated, "etcdserver: invalid auth token", Verdict::not_now(Kind::Unauthenticated)),
-    known(
-        Code::InvalidArgument,
-        "etcdserver: revision of auth store is old",
-        Verdict::not_now(Kind::Unauthenticated),
-    ),
-    known(Code::InvalidArgument, "etcdserver: user name is empty", Verdict::refused(Kind::Unauthenticated)),
-    known(
-        Code::InvalidArgument,
-        "etcdserver: authentication failed, invalid user ID or password",
-        Verdict::refused(Kind::Unauthenticated),
-    ),
+    // These three are cured by a new token.
+    known(Code::Unauthenticated, INVALID_TOKEN, Verdict::not_now(Kind::Unauthenticated)),
+    known(Code::InvalidArgument, OLD_AUTH_REVISION, Verdict::not_now(Kind::Unauthenticated)),
+    known(Code::Unknown, OLD_AUTH_REVISION_INTERNAL, Verdict::not_now(Kind::Unauthenticated)),
+    // So is this one, for those who have a user.
+    known(Code::InvalidArgument, USER_NAME_IS_EMPTY, Verdict::refused(Kind::Unauthenticated)),
+    known(Code::InvalidArgument, WRONG_USER_OR_PASSWORD, Verdict::refused(Kind::Unauthenticated)),
+    known(Code::FailedPrecondition, AUTH_IS_OFF, Verdict::refused(Kind::Unauthenticated)),
 ];
+
+pub(crate) const INVALID_TOKEN: &str = "etcdserver: invalid auth token";
+pub(crate) const OLD_AUTH_REVISION: &str = "etcdserver: revision of auth store is old";
+/// The same in the words that 3.5.1 forgets to translate.
+pub(crate) const OLD_AUTH_REVISION_INTERNAL: &str = "auth: revision in header is old";
+pub(crate) const USER_NAME_IS_EMPTY: &str = "etcdserver: user name is empty";
+pub(crate) const WRONG_USER_OR_PASSWORD: &str =
+    "etcdserver: authentication failed, invalid user ID or password";
+pub(crate) const AUTH_IS_OFF: &str = "etcdserver: authentication is not enabled";
 
 fn verdict(status: &Status) -> Verdict {
     let (code, message) = (status.code(), status.message());

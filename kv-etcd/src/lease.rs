@@ -10,7 +10,7 @@ use crate::error::{from_client, is_lease_exists};
 /// Grants a lease. The id is chosen here, so that a grant whose answer is lost can be asked for again: the second time
 /// etcd either grants it or says that it exists.
 pub(crate) async fn grant(
-    client: &LeaseClient,
+    client: LeaseClient,
     ttl: Duration,
     timeout: Duration,
 ) -> Result<Lease, BackendError> {

@@ -8,6 +8,7 @@ mod connect;
 mod deadline;
 mod error;
 mod lease;
+mod link;
 mod paging;
 mod range;
 mod txn;

@@ -74,6 +74,7 @@ impl EtcdClusterBuilder {
                 name,
                 client_port,
                 peer_port,
+                tls: None,
                 advertised: url(client_port),
                 cluster: peers.clone(),
                 flags: self.flags.clone(),

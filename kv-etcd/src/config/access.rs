@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use storage_core::{KeyPrefix, StorageOptions};
 
-use super::{CaddyfileLoading, EtcdConfig, OldClusters, Secret, TlsConfig, endpoint};
+use super::{CaddyfileLoading, EtcdConfig, OldClusters, Secret, TlsConfig};
 
 impl EtcdConfig {
     /// The members of the cluster, as `http://host:port` or `https://host:port`.
@@ -106,16 +106,5 @@ impl EtcdConfig {
     /// The most operations of a transaction that the servers accept.
     pub fn max_txn_ops(&self) -> usize {
         self.max_txn_ops
-    }
-
-    /// The settings without which connecting would do something else than was asked for, and that cannot be honoured
-    /// yet.
-    pub(crate) fn unsupported(&self) -> Vec<&'static str> {
-        let wanted = [
-            ("https endpoints", self.endpoints.iter().any(|endpoint| endpoint::is_encrypted(endpoint))),
-            ("tls", self.tls.is_set()),
-            ("auth", self.username.is_some() || self.password.is_some()),
-        ];
-        wanted.into_iter().filter(|(_, is_wanted)| *is_wanted).map(|(name, _)| name).collect()
     }
 }

@@ -30,7 +30,7 @@ pub(super) fn check(endpoint: &str) -> Result<(), String> {
 }
 
 /// Whether connections to an endpoint are encrypted.
-pub(super) fn is_encrypted(endpoint: &str) -> bool {
+pub(crate) fn is_encrypted(endpoint: &str) -> bool {
     endpoint.starts_with("https://")
 }
 

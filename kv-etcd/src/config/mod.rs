@@ -34,6 +34,7 @@ pub use secret::Secret;
 pub use sources::ConfigSetting;
 pub use tls::TlsConfig;
 
+pub(crate) use endpoint::is_encrypted;
 use sources::Sources;
 
 /// How to reach an etcd cluster, and what to do there. Always valid.

@@ -171,7 +171,6 @@ fn the_defaults_are_valid_as_documented_and_the_same_in_all_four_ways() {
     assert_eq!(config.old_clusters(), OldClusters::Rejected);
     assert_eq!(config.limits(), Limits::ETCD_DEFAULTS);
     assert_eq!(config.probe_key().as_bytes(), b"/caddy/format");
-    assert_eq!(config.unsupported(), [""; 0]);
     assert_eq!(EtcdConfig::from_env_with(|_| None).as_ref(), Ok(&config));
     assert_eq!(EtcdConfig::from_json("{}").as_ref(), Ok(&config));
     assert_eq!(EtcdConfig::from_caddyfile("storage etcd", "Caddyfile").as_ref(), Ok(&config));

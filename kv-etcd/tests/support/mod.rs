@@ -3,12 +3,16 @@
 #![allow(clippy::unwrap_used, reason = "a helper that fails fails the test")]
 
 use std::future::Future;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use etcd_process::{EtcdBinary, EtcdBuilder, EtcdProcess};
 use kv_etcd::{EtcdBackend, EtcdConfig, EtcdConfigBuilder};
 use storage_core::kv::{Key, KvBackend, Op, Txn};
+use tracing_subscriber::fmt::MakeWriter;
 
 /// Runs a test against each version of etcd.
 pub(crate) async fn on_each_etcd<F: Future<Output = ()>>(test: &str, body: impl Fn(EtcdProcess) -> F) {
@@ -49,11 +53,50 @@ pub(crate) async fn fill(backend: &EtcdBackend, keys: impl IntoIterator<Item = K
     }
 }
 
+/// The flag with which a server hands out JSON web tokens that are good for so long. Unlike its own kind they become old
+/// with every change of users and roles.
+pub(crate) fn web_tokens(key: &Path, ttl: &str) -> String {
+    format!("--auth-token=jwt,priv-key={},sign-method=HS256,ttl={ttl}", key.display())
+}
+
 /// Waits until a condition holds.
 pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
     while !condition() {
         assert!(tokio::time::Instant::now() < deadline, "{what} did not come true");
         tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Everything that was written to it.
+#[derive(Clone, Default)]
+pub(crate) struct Captured(Arc<Mutex<Vec<u8>>>);
+
+impl Captured {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    }
+
+    pub(crate) fn add(&self, bytes: &[u8]) {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+    }
+}
+
+impl io::Write for Captured {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.add(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Captured {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
     }
 }
