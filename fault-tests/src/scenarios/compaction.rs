@@ -30,17 +30,17 @@ pub(super) async fn compaction(setting: &Setting, report: &mut Report) -> Result
     let watched = tokio::spawn(follow(open(&config).await?, end));
     let compactor =
         tokio::spawn(compact(Client::connect(cluster.endpoints(), None).await?, tree.clone(), end));
-    let writer = tokio::spawn(write(tree.clone(), end));
-    let lister = open(&config).await?;
+    let writing = tokio::spawn(write(tree.clone(), end));
+    let reader = open(&config).await?;
     let (mut lists, mut mixed) = (0, 0);
     while Instant::now() < end {
-        let listed = list(&lister).await?;
+        let listed = list(&reader).await?;
         lists += 1;
         let group: Vec<_> = listed.iter().filter(|(path, _)| path.starts_with("group/")).collect();
         let is_mixed = group.windows(2).any(|pair| pair[0].1 != pair[1].1);
         mixed += usize::from(is_mixed || listed.len() < files);
     }
-    let (compactions, writes) = (compactor.await??, writer.await??);
+    let (compactions, writes) = (compacting.await??, writing.await??);
     let (followed, resyncs) = watched.await??;
     let differing =
         list(&tree).await?.iter().filter(|(path, version)| followed.get(*path) != Some(version)).count();
