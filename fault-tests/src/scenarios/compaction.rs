@@ -28,7 +28,7 @@ pub(super) async fn compaction(setting: &Setting, report: &mut Report) -> Result
     }
     let end = Instant::now() + Duration::from_secs(setting.pick(5, 30));
     let watched = tokio::spawn(follow(open(&config).await?, end));
-    let compactor =
+    let compacting =
         tokio::spawn(compact(Client::connect(cluster.endpoints(), None).await?, tree.clone(), end));
     let writing = tokio::spawn(write(tree.clone(), end));
     let reader = open(&config).await?;
