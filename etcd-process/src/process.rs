@@ -48,6 +48,10 @@ impl EtcdProcess {
         Ok(Self { member, folder, running: None, root_password: None })
     }
 
+    pub(crate) fn member(&self) -> &Member {
+        &self.member
+    }
+
     /// Where it serves clients: `http://127.0.0.1:` and the port, or `https://` if it was started with TLS. Never a
     /// proxy.
     pub fn endpoint(&self) -> String {
@@ -230,10 +234,6 @@ impl EtcdProcess {
         let log = String::from_utf8_lossy(&log);
         let lines: Vec<_> = log.lines().collect();
         lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n")
-    }
-
-    pub(crate) fn member(&self) -> &Member {
-        &self.member
     }
 
     /// Where its data lies.

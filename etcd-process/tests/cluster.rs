@@ -118,6 +118,25 @@ fn without_a_majority_nobody_leads_until_it_is_back() {
 }
 
 #[test]
+fn members_come_and_go() {
+    on_all_etcds("etcd-process: membership", |binary| {
+        let mut cluster = EtcdCluster::builder(binary).with_proxies().start().unwrap();
+        cluster.etcdctl(&["put", "before", "1"]).unwrap();
+        let added = cluster.add_member().unwrap();
+        assert_eq!((added, cluster.len(), cluster.endpoints().len()), (3, 4, 4));
+        let found = cluster.member(added).etcdctl(&["get", "before", "--print-value-only"]).unwrap();
+        assert_eq!(found, "1\n");
+        let gone = cluster.member(0).endpoint();
+        cluster.remove_member(0).unwrap();
+        assert_eq!((cluster.len(), cluster.endpoints().len()), (3, 3));
+        assert!(members(&cluster).all(|member| member.endpoint() != gone));
+        assert_eq!(cluster.etcdctl(&["member", "list"]).unwrap().lines().count(), 3);
+        cluster.wait_for_leader(DEADLINE).unwrap();
+        cluster.etcdctl(&["put", "after", "2"]).unwrap();
+    });
+}
+
+#[test]
 fn dropping_a_cluster_ends_all_processes_and_removes_their_files() {
     on_all_etcds("etcd-process: cluster dropped", |binary| {
         let cluster = EtcdCluster::builder(binary).with_proxies().start().unwrap();

@@ -7,26 +7,23 @@ use storage_core::kv::{
     TxnReply, WatchStream,
 };
 
-use crate::connect::connect;
-use crate::deadline::within;
-use crate::link::Link;
+use crate::cluster::Cluster;
 use crate::{EtcdConfig, lease, range, txn, watch};
 
 /// A connection to an etcd cluster.
 ///
-/// Clones share the connection. It belongs to the Tokio runtime in which it was made, and ends with it.
+/// Clones share the connection. It belongs to the Tokio runtime in which it was made, and ends with it or with the last
+/// clone.
 #[derive(Clone)]
 pub struct EtcdBackend {
-    link: Link,
+    cluster: Cluster,
     config: EtcdConfig,
 }
 
 impl EtcdBackend {
     /// Connects to the cluster: waits until one of the endpoints has answered a read.
     ///
-    /// It uses the endpoints, the prefix, the dial, keepalive and request timeouts, and the limits. It does not use yet
-    /// the auto-sync interval and what to do about old clusters. The lock timeout and the Caddyfile are for those who
-    /// lock and who load it.
+    /// It uses all settings but the lock timeout and the Caddyfile, which are for those who lock and who load it.
     ///
     /// Dropping the future is safe.
     ///
@@ -41,11 +38,7 @@ impl EtcdBackend {
     /// - `Unauthenticated` when the server does not accept us: our certificate, or user name and password;
     /// - `PermissionDenied` when the user may not read the prefix.
     pub async fn connect(config: &EtcdConfig) -> Result<Self, BackendError> {
-        Ok(Self { link: connect(config).await?, config: config.clone() })
-    }
-
-    fn timeout(&self) -> Duration {
-        self.config.request_timeout()
+        Ok(Self { cluster: Cluster::connect(config).await?, config: config.clone() })
     }
 }
 
@@ -57,41 +50,40 @@ impl KvBackend for EtcdBackend {
 
     async fn range(&self, request: RangeRequest) -> Result<RangePage, BackendError> {
         request.range.check()?;
-        let page = self.link.call(|handles| range::page(handles.kv, request.clone()));
-        within(self.timeout(), "range", page).await
+        let call = self.cluster.call("range");
+        call.run(call.read(|attempt| range::page(attempt, request.clone()))).await
     }
 
     async fn txn(&self, txn: Txn) -> Result<TxnReply, BackendError> {
         txn.check(&self.limits())?;
-        let run = self.link.call(|handles| txn::run(handles.kv, txn.clone(), &self.config));
-        within(self.timeout(), "transaction", run).await
+        let call = self.cluster.call("transaction");
+        call.run(txn::run(&call, txn, &self.config)).await
     }
 
     async fn grant(&self, ttl: Duration) -> Result<Lease, BackendError> {
-        let timeout = self.timeout();
-        let grant = self.link.call(|handles| lease::grant(handles.lease, ttl, timeout));
-        within(self.timeout(), "grant", grant).await
+        let call = self.cluster.call("grant");
+        call.run(lease::grant(&call, ttl)).await
     }
 
     async fn keep_alive(&self, lease: LeaseId) -> Result<Duration, BackendError> {
-        let renew = self.link.call(|handles| lease::keep_alive(handles.lease, lease));
-        within(self.timeout(), "keep alive", renew).await
+        let call = self.cluster.call("keep alive");
+        call.run(call.read(|attempt| lease::keep_alive(attempt, lease))).await
     }
 
     async fn time_to_live(&self, lease: LeaseId) -> Result<Duration, BackendError> {
-        let ask = self.link.call(|handles| lease::time_to_live(handles.lease, lease));
-        within(self.timeout(), "time to live", ask).await
+        let call = self.cluster.call("time to live");
+        call.run(call.read(|attempt| lease::time_to_live(attempt, lease))).await
     }
 
     async fn revoke(&self, lease: LeaseId) -> Result<(), BackendError> {
-        let revoke = self.link.call(|handles| lease::revoke(handles.lease, lease));
-        within(self.timeout(), "revoke", revoke).await
+        let call = self.cluster.call("revoke");
+        call.run(lease::revoke(&call, lease)).await
     }
 
     async fn watch(&self, range: KeyRange, after: Revision) -> Result<WatchStream, BackendError> {
         range.check()?;
-        let open = self.link.call(|handles| watch::open(handles.watch, range.clone(), after));
-        within(self.timeout(), "watch", open).await
+        let call = self.cluster.call("watch");
+        call.run(watch::open(&call, range, after)).await
     }
 }
 

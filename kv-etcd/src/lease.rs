@@ -1,28 +1,27 @@
 use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use etcd_client::{LeaseClient, LeaseGrantOptions};
+use etcd_client::LeaseGrantOptions;
 use storage_core::kv::{BackendError, BackendErrorKind, Lease, LeaseId};
 
-use crate::deadline::within;
+use crate::cluster::{Attempt, Call};
 use crate::error::{from_client, is_lease_exists};
 
 /// Grants a lease. The id is chosen here, so that a grant whose answer is lost can be asked for again: the second time
 /// etcd either grants it or says that it exists.
-pub(crate) async fn grant(
-    client: LeaseClient,
-    ttl: Duration,
-    timeout: Duration,
-) -> Result<Lease, BackendError> {
+pub(crate) async fn grant(call: &Call<'_>, ttl: Duration) -> Result<Lease, BackendError> {
     let seconds = whole_seconds(ttl);
-    let attempt = |id| {
-        let ask = ask(client.clone(), id, seconds);
-        within(timeout / MOST_ATTEMPTS, "grant", ask)
+    let ask = |id| {
+        let unanswered = Unanswered::default();
+        async move { call.read(|attempt| ask(attempt, id, seconds, unanswered.clone())).await }
     };
-    let (id, granted) = repeat(attempt).await?;
+    let (id, granted) = with_new_id(ask).await?;
     let ttl = match granted {
         Granted::For(ttl) => ttl,
-        Granted::Exists => granted_ttl(client.clone(), id).await?,
+        Granted::Earlier => call.read(|attempt| granted_ttl(attempt, id)).await?,
+        Granted::ToOthers => unreachable!("another id was asked for"),
     };
     Ok(Lease { id, ttl })
 }
@@ -30,72 +29,109 @@ pub(crate) async fn grant(
 /// Renews a lease once.
 ///
 /// The library hides the answer to the renewal with which it opens its stream; the answer to another is shown.
-pub(crate) async fn keep_alive(mut client: LeaseClient, lease: LeaseId) -> Result<Duration, BackendError> {
-    let (mut keeper, mut answers) = client.keep_alive(lease.get()).await.map_err(from_client)?;
+pub(crate) async fn keep_alive(mut attempt: Attempt, lease: LeaseId) -> Result<Duration, BackendError> {
+    let opened = attempt.handles.lease.keep_alive(lease.get()).await;
+    let (mut keeper, mut answers) = opened.map_err(from_client)?;
     keeper.keep_alive().await.map_err(from_client)?;
     let answer = answers.message().await.map_err(from_client)?;
-    let ttl = answer
-        .map(|answer| answer.ttl())
+    let answer = answer
         .ok_or_else(|| BackendError::new(BackendErrorKind::Unavailable, "the server closed the stream"))?;
+    attempt.witness.check_cluster(answer.header())?;
     // etcd's way to say that there is no such lease.
-    if ttl <= 0 {
+    if answer.ttl() <= 0 {
         return Err(not_found(lease));
     }
-    Ok(seconds(ttl))
+    Ok(seconds(answer.ttl()))
 }
 
 /// How long a lease still runs, in whole seconds; a fraction is left out.
-pub(crate) async fn time_to_live(mut client: LeaseClient, lease: LeaseId) -> Result<Duration, BackendError> {
-    let answer = client.time_to_live(lease.get(), None).await.map_err(from_client)?;
+pub(crate) async fn time_to_live(mut attempt: Attempt, lease: LeaseId) -> Result<Duration, BackendError> {
+    let answer = attempt.handles.lease.time_to_live(lease.get(), None).await.map_err(from_client)?;
+    attempt.witness.check_cluster(answer.header())?;
     left(answer.ttl(), answer.granted_ttl()).ok_or_else(|| not_found(lease))
 }
 
-/// Ends a lease.
-pub(crate) async fn revoke(mut client: LeaseClient, lease: LeaseId) -> Result<(), BackendError> {
-    client.revoke(lease.get()).await.map(drop).map_err(from_client)
+/// Ends a lease. If it is gone when it is asked for again, the first time may have ended it.
+pub(crate) async fn revoke(call: &Call<'_>, lease: LeaseId) -> Result<(), BackendError> {
+    let unanswered = Unanswered::default();
+    call.read(|attempt| end(attempt, lease, unanswered.clone())).await
 }
 
-/// How often a grant whose answer was lost is asked for.
-const MOST_ATTEMPTS: u32 = 3;
+async fn end(mut attempt: Attempt, lease: LeaseId, unanswered: Unanswered) -> Result<(), BackendError> {
+    unanswered.begin();
+    match attempt.handles.lease.revoke(lease.get()).await.map_err(from_client) {
+        Ok(answer) => attempt.witness.check_cluster(answer.header()),
+        Err(error) if error.kind() == BackendErrorKind::LeaseNotFound && unanswered.has_others() => Ok(()),
+        Err(error) => Err(unanswered.failed(error)),
+    }
+}
+
+/// The attempts of a call that may have been applied without our knowing. Clones count together.
+#[derive(Clone, Debug, Default)]
+struct Unanswered(Arc<AtomicUsize>);
+
+impl Unanswered {
+    fn begin(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Whether there is one beside the attempt that asks.
+    fn has_others(&self) -> bool {
+        self.0.load(Ordering::SeqCst) > 1
+    }
+
+    fn failed(&self, error: BackendError) -> BackendError {
+        if !error.is_maybe_applied() {
+            self.0.fetch_sub(1, Ordering::SeqCst);
+        }
+        error
+    }
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Granted {
     For(Duration),
-    /// A lease of that id exists already.
-    Exists,
+    /// It exists, since an earlier attempt has been applied.
+    Earlier,
+    /// It exists, and nobody asked for it on our behalf.
+    ToOthers,
 }
 
-/// Asks until it is known that there is a lease of ours, or that there will be none.
-async fn repeat<F>(attempt: impl Fn(LeaseId) -> F) -> Result<(LeaseId, Granted), BackendError>
+/// Asks with a new id each time that somebody else has it.
+async fn with_new_id<F>(ask: impl Fn(LeaseId) -> F) -> Result<(LeaseId, Granted), BackendError>
 where
     F: Future<Output = Result<Granted, BackendError>>,
 {
-    let mut id = random_id();
-    let mut lost = 0;
     loop {
-        match attempt(id).await {
-            // Nobody asked for it on our behalf: it is somebody else's.
-            Ok(Granted::Exists) if lost == 0 => id = random_id(),
-            Ok(granted) => return Ok((id, granted)),
-            Err(error) if error.is_retryable() && error.is_maybe_applied() && lost + 1 < MOST_ATTEMPTS => {
-                lost += 1;
-            }
-            Err(error) => return Err(error),
+        let id = random_id();
+        match ask(id).await? {
+            Granted::ToOthers => {}
+            granted => return Ok((id, granted)),
         }
     }
 }
 
-async fn ask(mut client: LeaseClient, id: LeaseId, seconds_: i64) -> Result<Granted, BackendError> {
+async fn ask(
+    mut attempt: Attempt,
+    id: LeaseId,
+    ttl: i64,
+    unanswered: Unanswered,
+) -> Result<Granted, BackendError> {
+    unanswered.begin();
     let options = LeaseGrantOptions::new().with_id(id.get());
-    match client.grant(seconds_, Some(options)).await {
-        Ok(granted) => Ok(Granted::For(seconds(granted.ttl()))),
-        Err(error) if is_lease_exists(&error) => Ok(Granted::Exists),
-        Err(error) => Err(from_client(error)),
+    match attempt.handles.lease.grant(ttl, Some(options)).await {
+        Ok(granted) => {
+            attempt.witness.check_cluster(granted.header())?;
+            Ok(Granted::For(seconds(granted.ttl())))
+        }
+        Err(error) if is_lease_exists(&error) && unanswered.has_others() => Ok(Granted::Earlier),
+        Err(error) if is_lease_exists(&error) => Ok(Granted::ToOthers),
+        Err(error) => Err(unanswered.failed(from_client(error))),
     }
 }
 
-async fn granted_ttl(mut client: LeaseClient, id: LeaseId) -> Result<Duration, BackendError> {
-    let found = client.time_to_live(id.get(), None).await.map_err(from_client)?;
+async fn granted_ttl(mut attempt: Attempt, id: LeaseId) -> Result<Duration, BackendError> {
+    let found = attempt.handles.lease.time_to_live(id.get(), None).await.map_err(from_client)?;
     Ok(seconds(found.granted_ttl()))
 }
 
@@ -143,17 +179,13 @@ mod tests {
 
     type Answer = Result<Granted, BackendError>;
 
-    fn lost() -> Answer {
-        Err(BackendError::new(BackendErrorKind::Timeout, "lost"))
-    }
-
     /// What comes of these answers, and the ids that were asked for.
     async fn run(
         answers: impl IntoIterator<Item = Answer>,
     ) -> (Result<(LeaseId, Granted), BackendError>, Vec<LeaseId>) {
         let answers = RefCell::new(answers.into_iter().collect::<VecDeque<_>>());
         let asked = RefCell::new(Vec::new());
-        let result = repeat(|id| {
+        let result = with_new_id(|id| {
             asked.borrow_mut().push(id);
             let answer = answers.borrow_mut().pop_front().expect("an answer for each attempt");
             async move { answer }
@@ -162,34 +194,26 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_grant_whose_answer_was_lost_is_asked_for_under_the_same_id() {
-        for second in [Granted::Exists, Granted::For(Duration::from_secs(5))] {
-            let (result, asked) = run([lost(), Ok(second)]).await;
-            assert_eq!(asked.len(), 2);
-            assert_eq!(asked[0], asked[1]);
-            assert_eq!(result.unwrap(), (asked[0], second));
-        }
-    }
-
-    #[tokio::test]
     async fn an_id_that_somebody_else_has_is_not_taken() {
-        let ttl = Granted::For(Duration::from_secs(5));
-        let (result, asked) = run([Ok(Granted::Exists), Ok(ttl)]).await;
-        assert_ne!(asked[0], asked[1]);
-        assert_eq!(result.unwrap(), (asked[1], ttl));
+        for granted in [Granted::For(Duration::from_secs(5)), Granted::Earlier] {
+            let (result, asked) = run([Ok(Granted::ToOthers), Ok(granted)]).await;
+            assert_ne!(asked[0], asked[1]);
+            assert_eq!(result.unwrap(), (asked[1], granted));
+        }
+        let (result, asked) = run([Err(BackendError::new(BackendErrorKind::NoSpace, ""))]).await;
+        assert_eq!((result.unwrap_err().kind(), asked.len()), (BackendErrorKind::NoSpace, 1));
     }
 
-    #[tokio::test]
-    async fn it_is_not_asked_for_again_without_end_or_without_need() {
-        let (result, asked) = run([lost(), lost(), lost()]).await;
-        assert_eq!((result.unwrap_err().kind(), asked.len()), (BackendErrorKind::Timeout, 3));
-        for kind in [BackendErrorKind::NoSpace, BackendErrorKind::PermissionDenied] {
-            let (result, asked) = run([Err(BackendError::new(kind, ""))]).await;
-            assert_eq!((result.unwrap_err().kind(), asked.len()), (kind, 1));
-        }
-        let (_, asked) =
-            run([Err(BackendError::new(BackendErrorKind::Unavailable, "refused").not_applied())]).await;
-        assert_eq!(asked.len(), 1);
+    #[test]
+    fn attempts_that_were_refused_for_certain_do_not_count_as_applied() {
+        let unanswered = Unanswered::default();
+        unanswered.begin();
+        unanswered.failed(BackendError::new(BackendErrorKind::Unavailable, "refused").not_applied());
+        unanswered.begin();
+        assert!(!unanswered.has_others());
+        unanswered.failed(BackendError::new(BackendErrorKind::Timeout, "lost"));
+        unanswered.clone().begin();
+        assert!(unanswered.has_others());
     }
 
     #[test]

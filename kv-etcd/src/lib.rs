@@ -3,8 +3,8 @@
 mod backend;
 mod bootstrap;
 mod bounds;
+mod cluster;
 mod config;
-mod connect;
 mod deadline;
 mod error;
 mod lease;

@@ -1,18 +1,19 @@
-use etcd_client::{GetResponse, KvClient};
+use etcd_client::GetResponse;
 use storage_core::kv::{
     BackendError, BackendErrorKind, Consistency, Projection, RangePage, RangeRequest, Revision,
 };
 
 use crate::bounds::{Bounds, entry, get_options, number, revision};
+use crate::cluster::Attempt;
 use crate::error::from_client;
 use crate::paging::Plan;
 
 /// Reads a page.
-pub(crate) async fn page(mut client: KvClient, request: RangeRequest) -> Result<RangePage, BackendError> {
+pub(crate) async fn page(mut attempt: Attempt, request: RangeRequest) -> Result<RangePage, BackendError> {
     let mut plan = Plan::new(&request);
     let mut read = Read { projection: request.projection, at: request.at, consistency: request.consistency };
     let mut reply = loop {
-        match read.send(&mut client, &plan).await {
+        match read.send(&mut attempt, &plan).await {
             Ok(reply) => break reply,
             Err(error) if error.kind() == BackendErrorKind::ReplyTooLarge && plan.can_shrink() => {
                 plan.shrink();
@@ -54,7 +55,7 @@ impl Read {
     /// The revision of a store in which nothing has happened. To etcd zero means the newest.
     const FIRST_REVISION: i64 = 1;
 
-    async fn send(&self, client: &mut KvClient, plan: &Plan) -> Result<GetResponse, BackendError> {
+    async fn send(&self, attempt: &mut Attempt, plan: &Plan) -> Result<GetResponse, BackendError> {
         let Bounds { key, end } = Bounds::of(plan.range());
         let mut options = get_options(self.projection, plan.limit()).with_range(end);
         if let Some(at) = self.at {
@@ -63,7 +64,13 @@ impl Read {
         if self.is_serializable() {
             options = options.with_serializable();
         }
-        client.get(key, Some(options)).await.map_err(from_client)
+        let reply = attempt.handles.kv.get(key, Some(options)).await.map_err(from_client)?;
+        if self.is_serializable() {
+            attempt.witness.check_cluster(reply.header())?;
+        } else {
+            attempt.witness.check(reply.header())?;
+        }
+        Ok(reply)
     }
 
     fn is_serializable(&self) -> bool {

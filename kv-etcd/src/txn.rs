@@ -1,8 +1,11 @@
 //! Transactions in etcd's words, and its answers in ours.
 
+use std::future::Future;
+use std::panic::resume_unwind;
+
 use etcd_client::{
-    Compare as EtcdCompare, CompareOp, DeleteOptions, GetResponse, KvClient, PutOptions, Txn as EtcdTxn,
-    TxnOp, TxnOpResponse,
+    Compare as EtcdCompare, CompareOp, DeleteOptions, GetResponse, PutOptions, Txn as EtcdTxn, TxnOp,
+    TxnOpResponse,
 };
 use storage_core::kv::{
     BackendError, BackendErrorKind, Compare, Get, GetReply, Key, LeaseId, Op, OpReply, Projection, Txn,
@@ -11,16 +14,41 @@ use storage_core::kv::{
 
 use crate::EtcdConfig;
 use crate::bounds::{Bounds, entry, get_options, number, revision};
+use crate::cluster::{Attempt, Call};
 use crate::error::from_client;
 
 /// Runs a transaction that [`Txn::check`] has let pass.
-pub(crate) async fn run(
-    mut client: KvClient,
-    txn: Txn,
-    config: &EtcdConfig,
-) -> Result<TxnReply, BackendError> {
+pub(crate) async fn run(call: &Call<'_>, txn: Txn, config: &EtcdConfig) -> Result<TxnReply, BackendError> {
+    let (bytes, is_read) = (txn.request_bytes(), is_read(&txn));
     let reads_otherwise = txn.failure.len();
-    let reply = client.txn(request(txn, config)).await.map_err(from_client)?;
+    let request = request(txn, config);
+    if is_read {
+        // Servers before 3.5.7 can crash when the call of a transaction that only reads is cancelled. So it is made in a
+        // task of its own, which nobody cancels. It ends at the latest with its connection.
+        call.read(|attempt| detached(send(attempt, request.clone(), reads_otherwise))).await
+    } else {
+        Box::pin(call.write(bytes, |attempt| send(attempt, request.clone(), reads_otherwise))).await
+    }
+}
+
+fn is_read(txn: &Txn) -> bool {
+    txn.success.iter().all(|op| matches!(op, Op::Get(_)))
+}
+
+/// Runs to the end, whether somebody waits for that or not.
+async fn detached<T: Send + 'static>(
+    call: impl Future<Output = Result<T, BackendError>> + Send + 'static,
+) -> Result<T, BackendError> {
+    tokio::spawn(call).await.unwrap_or_else(|error| match error.try_into_panic() {
+        Ok(panic) => resume_unwind(panic),
+        Err(_) => Err(BackendError::new(BackendErrorKind::Unavailable, "the runtime shuts down")),
+    })
+}
+
+async fn send(attempt: Attempt, request: EtcdTxn, reads_otherwise: usize) -> Result<TxnReply, BackendError> {
+    let Attempt { mut handles, witness, .. } = attempt;
+    let reply = handles.kv.txn(request).await.map_err(from_client)?;
+    witness.check(reply.header())?;
     let revision = reply.header().map(|header| revision(header.revision()));
     let revision = revision.ok_or_else(|| unexpected("a transaction's answer without a header"))?;
     let responses = reply.op_responses().into_iter();

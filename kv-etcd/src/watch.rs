@@ -9,33 +9,29 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use etcd_client::{
-    Event as EtcdEvent, EventType, WatchClient, WatchOptions, WatchResponse, WatchStream as EtcdStream,
-};
+use etcd_client::{Event as EtcdEvent, EventType, WatchOptions, WatchResponse, WatchStream as EtcdStream};
 use futures::stream::{self, StreamExt};
 use storage_core::kv::{
     BackendError, BackendErrorKind, Entry, Event, Key, KeyRange, LeaseId, Revision, WatchBatch, WatchStream,
 };
 
+use tokio_util::sync::CancellationToken;
+
 use crate::bounds::{Bounds, number, revision};
+use crate::cluster::{Attempt, Call, Witness};
 use crate::error::{from_cancel_reason, from_client};
 
 /// Opens a watch, and returns when the server has confirmed it.
 ///
 /// Dropping the stream resets the call, on which the server forgets the watch.
 pub(crate) async fn open(
-    mut client: WatchClient,
+    call: &Call<'_>,
     range: KeyRange,
     after: Revision,
 ) -> Result<WatchStream, BackendError> {
-    let Bounds { key, end } = Bounds::of(&range);
-    // etcd refuses to watch an empty range. A watch on its first key shows nothing either: see `Watch::take`.
-    let end = if range.is_empty() { Vec::new() } else { end };
-    let start = number(after).saturating_add(1);
-    let options = WatchOptions::new().with_range(end).with_start_revision(start).with_progress_notify();
-    let stream = client.watch(key, Some(options)).await.map_err(from_client)?;
-    let mut watch = Watch { stream, range, position: after, ready: VecDeque::new() };
-    watch.confirm().await?;
+    // A watch says nothing about the member that it is on: whether that has a leader, and our data.
+    call.ready().await?;
+    let watch = call.read(|attempt| Watch::open(attempt, range.clone(), after)).await?;
     let batches = stream::try_unfold(watch, |mut watch| async move {
         let batch = watch.next().await?;
         Ok(Some((batch, watch)))
@@ -45,6 +41,9 @@ pub(crate) async fn open(
 
 struct Watch {
     stream: EtcdStream,
+    witness: Witness,
+    /// Set when the member is silent.
+    ended: CancellationToken,
     range: KeyRange,
     /// Everything up to here has been delivered, or is ready.
     position: Revision,
@@ -53,6 +52,20 @@ struct Watch {
 }
 
 impl Watch {
+    async fn open(attempt: Attempt, range: KeyRange, after: Revision) -> Result<Self, BackendError> {
+        let Attempt { mut handles, witness, ended } = attempt;
+        witness.check_watchable(after)?;
+        let Bounds { key, end } = Bounds::of(&range);
+        // etcd refuses to watch an empty range. A watch on its first key shows nothing either: see `Watch::take`.
+        let end = if range.is_empty() { Vec::new() } else { end };
+        let start = number(after).saturating_add(1);
+        let options = WatchOptions::new().with_range(end).with_start_revision(start).with_progress_notify();
+        let stream = handles.watch.watch(key, Some(options)).await.map_err(from_client)?;
+        let mut watch = Self { stream, witness, ended, range, position: after, ready: VecDeque::new() };
+        watch.confirm().await?;
+        Ok(watch)
+    }
+
     /// Waits until the server says that the watch exists.
     async fn confirm(&mut self) -> Result<(), BackendError> {
         loop {
@@ -76,8 +89,13 @@ impl Watch {
     }
 
     async fn receive(&mut self) -> Result<WatchResponse, BackendError> {
-        let message = self.stream.message().await.map_err(from_client)?;
+        let message = tokio::select! {
+            biased;
+            message = self.stream.message() => message.map_err(from_client)?,
+            () = self.ended.cancelled() => return Err(unavailable("the server of the watch is silent or has left")),
+        };
         let message = message.ok_or_else(|| unavailable("the server closed the watch"))?;
+        self.witness.check_cluster(message.header())?;
         if message.compact_revision() != 0 {
             let compacted = revision(message.compact_revision());
             let text = format!("watched after {}, compacted up to {compacted}", self.position);
@@ -94,6 +112,7 @@ impl Watch {
         let events = message.events();
         for of_revision in events.chunk_by(|a, b| mod_revision(a) == mod_revision(b)) {
             self.position = mod_revision(&of_revision[0]);
+            self.witness.saw(self.position);
             // Servers before 3.5.33 can send events of keys that were not asked for.
             let events =
                 of_revision.iter().filter_map(event).filter(|event| self.range.contains(event.key()));

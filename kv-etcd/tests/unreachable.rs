@@ -61,7 +61,7 @@ async fn one_member_that_answers_is_enough_to_connect() {
 #[tokio::test]
 async fn a_call_to_a_server_that_is_gone_was_not_applied_and_can_be_repeated() {
     support::on_each_etcd("server gone", |mut etcd| async move {
-        let backend = support::connect(&etcd).await;
+        let backend = support::connect_with(support::config(&etcd).with_request_timeout(DIAL_TIMEOUT)).await;
         let put = || backend.put(Key::new("/test/k"), "v".into());
         put().await.unwrap();
         etcd.kill().unwrap();

@@ -1,4 +1,5 @@
 mod builder;
+mod membership;
 
 use std::io;
 use std::time::{Duration, Instant};

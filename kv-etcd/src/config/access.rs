@@ -107,4 +107,14 @@ impl EtcdConfig {
     pub fn max_txn_ops(&self) -> usize {
         self.max_txn_ops
     }
+
+    /// How many calls may begin in a second; 0 for any number.
+    pub fn max_requests_per_second(&self) -> u32 {
+        self.max_requests_per_second
+    }
+
+    /// How many calls may begin at once after a quiet time, where their number is limited.
+    pub fn request_burst(&self) -> u32 {
+        self.request_burst
+    }
 }

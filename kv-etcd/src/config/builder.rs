@@ -38,6 +38,8 @@ impl EtcdConfigBuilder {
             old_clusters: OldClusters::Rejected,
             max_request_bytes: Limits::ETCD_DEFAULTS.max_request_bytes,
             max_txn_ops: Limits::ETCD_DEFAULTS.max_txn_ops,
+            max_requests_per_second: 0,
+            request_burst: 200,
         };
         Self { settings }
     }
@@ -138,18 +140,23 @@ impl EtcdConfigBuilder {
     }
 
     /// How often the cluster is asked who its members are; every 5 min by default, at most every second.
+    ///
+    /// Members that have come are used too if they can be reached; in plain text only if an endpoint is. The endpoints
+    /// given here are used always.
     pub fn with_auto_sync_interval(mut self, interval: Duration) -> Self {
         self.settings.auto_sync_interval = interval;
         self
     }
 
-    /// How long a call may take; 30 s by default, at least 1 s.
+    /// How long a call may take, with all its attempts; 30 s by default, at least 1 s. While no member serves, every
+    /// call takes as long.
     pub fn with_request_timeout(mut self, timeout: Duration) -> Self {
         self.settings.request_timeout = timeout;
         self
     }
 
-    /// What to do about members whose data is behind that of the cluster; by default they are not used.
+    /// What to do about members whose data is older than what was seen of it, as after the store was restored from a
+    /// backup; by default they are not used, until there is a new connection.
     pub fn with_old_clusters(mut self, old_clusters: OldClusters) -> Self {
         self.settings.old_clusters = old_clusters;
         self
@@ -166,6 +173,28 @@ impl EtcdConfigBuilder {
     /// servers' `--max-txn-ops`. Longer transactions are refused before they are sent.
     pub fn with_max_txn_ops(mut self, ops: usize) -> Self {
         self.settings.max_txn_ops = ops;
+        self
+    }
+
+    /// How many calls may begin in a second, up to 1,000,000, and how many more at once after a quiet time. By default
+    /// there is no limit, which is also what a rate of 0 means; caddy-etcd has 100 and a burst of 200.
+    ///
+    /// Calls beyond it wait, within their time. A call counts once, however often it has to be sent.
+    pub fn with_request_rate(mut self, per_second: u32, burst: u32) -> Self {
+        self.settings.max_requests_per_second = per_second;
+        self.settings.request_burst = burst;
+        self
+    }
+
+    /// The first of the numbers of [`with_request_rate`](Self::with_request_rate).
+    pub(super) fn with_max_requests_per_second(mut self, per_second: u32) -> Self {
+        self.settings.max_requests_per_second = per_second;
+        self
+    }
+
+    /// The second one.
+    pub(super) fn with_request_burst(mut self, burst: u32) -> Self {
+        self.settings.request_burst = burst;
         self
     }
 

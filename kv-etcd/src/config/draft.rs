@@ -1,5 +1,6 @@
 //! From texts to settings.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use super::error::{Problems, quoted};
@@ -101,6 +102,8 @@ fn apply(builder: EtcdConfigBuilder, setting: Setting, value: Value) -> Result<E
         }),
         Setting::MaxRequestBytes => builder.with_max_request_bytes(size(value)?),
         Setting::MaxTxnOps => builder.with_max_txn_ops(size(value)?),
+        Setting::MaxRequestsPerSecond => builder.with_max_requests_per_second(size(value)?),
+        Setting::RequestBurst => builder.with_request_burst(size(value)?),
     })
 }
 
@@ -145,10 +148,10 @@ fn duration(value: Value) -> Result<Duration, String> {
     }
 }
 
-fn size(value: Value) -> Result<usize, String> {
+fn size<N: FromStr + TryFrom<i128>>(value: Value) -> Result<N, String> {
     let (shown, size) = match value {
         Value::Text(text) => (quoted(&text), text.parse().ok()),
-        Value::Integer(integer) => (integer.to_string(), usize::try_from(integer).ok()),
+        Value::Integer(integer) => (integer.to_string(), N::try_from(integer).ok()),
         Value::Texts(_) | Value::Flag(_) => return Err("it is no whole number".to_owned()),
     };
     size.ok_or_else(|| format!("{shown} is no whole number, or too large"))

@@ -101,6 +101,8 @@ pub(super) fn values(config: &EtcdConfig) -> Json {
             "reject_old_cluster": config.old_clusters() == OldClusters::Rejected,
             "max_request_bytes": config.max_request_bytes(),
             "max_txn_ops": config.max_txn_ops(),
+            "max_requests_per_second": config.max_requests_per_second(),
+            "request_burst": config.request_burst(),
         },
     });
     without_nulls(object)

@@ -65,6 +65,8 @@ pub struct EtcdConfig {
     old_clusters: OldClusters,
     max_request_bytes: usize,
     max_txn_ops: usize,
+    max_requests_per_second: u32,
+    request_burst: u32,
 }
 
 impl EtcdConfig {

@@ -1,5 +1,6 @@
 //! The rules that settings obey, whichever way they came in.
 
+use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
@@ -13,6 +14,8 @@ use super::{EtcdConfig, Secret, duration, endpoint};
 pub(super) const SHORTEST_DURATION: Duration = Duration::from_secs(1);
 const REQUEST_BYTES: RangeInclusive<usize> = 1024..=64 * 1024 * 1024;
 const TXN_OPS: RangeInclusive<usize> = 1..=65_536;
+const REQUESTS_PER_SECOND: RangeInclusive<u32> = 0..=1_000_000;
+const REQUEST_BURST: RangeInclusive<u32> = 1..=1_000_000;
 
 /// Notes everything that is wrong.
 pub(super) fn check(config: &EtcdConfig, origins: &Origins, problems: &mut Problems) {
@@ -26,6 +29,8 @@ pub(super) fn check(config: &EtcdConfig, origins: &Origins, problems: &mut Probl
         .pair((Setting::Username, config.username.is_some()), (Setting::Password, config.password.is_some()));
     checker.size(Setting::MaxRequestBytes, config.max_request_bytes, REQUEST_BYTES);
     checker.size(Setting::MaxTxnOps, config.max_txn_ops, TXN_OPS);
+    checker.size(Setting::MaxRequestsPerSecond, config.max_requests_per_second, REQUESTS_PER_SECOND);
+    checker.size(Setting::RequestBurst, config.request_burst, REQUEST_BURST);
 }
 
 struct Checker<'a> {
@@ -108,7 +113,12 @@ impl Checker<'_> {
         self.add(given, format!("it needs {} as well: both or neither", self.origins.name_of(missing)));
     }
 
-    fn size(&mut self, setting: Setting, size: usize, allowed: RangeInclusive<usize>) {
+    fn size<N: Copy + PartialOrd + Display>(
+        &mut self,
+        setting: Setting,
+        size: N,
+        allowed: RangeInclusive<N>,
+    ) {
         if !allowed.contains(&size) {
             let (least, most) = allowed.into_inner();
             self.add(setting, format!("{size} is not between {least} and {most}"));

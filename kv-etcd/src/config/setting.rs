@@ -21,6 +21,8 @@ pub(super) enum Setting {
     RejectOldCluster,
     MaxRequestBytes,
     MaxTxnOps,
+    MaxRequestsPerSecond,
+    RequestBurst,
 }
 
 /// How many arguments the option of a setting takes in a Caddyfile.
@@ -35,7 +37,7 @@ pub(super) enum Arity {
 use Setting as S;
 
 impl Setting {
-    pub(super) const ALL: [Self; 20] = [
+    pub(super) const ALL: [Self; 22] = [
         S::Endpoints,
         S::KeyPrefix,
         S::LockTimeout,
@@ -56,6 +58,8 @@ impl Setting {
         S::RejectOldCluster,
         S::MaxRequestBytes,
         S::MaxTxnOps,
+        S::MaxRequestsPerSecond,
+        S::RequestBurst,
     ];
 
     /// The groups that settings stand in.
@@ -128,6 +132,10 @@ impl Setting {
             S::RejectOldCluster => ("connection.reject_old_cluster", "CADDY_CLUSTERING_ETCD_REJECT_OLD"),
             S::MaxRequestBytes => ("connection.max_request_bytes", "CADDY_CLUSTERING_ETCD_MAX_REQUEST_BYTES"),
             S::MaxTxnOps => ("connection.max_txn_ops", "CADDY_CLUSTERING_ETCD_MAX_TXN_OPS"),
+            S::MaxRequestsPerSecond => {
+                ("connection.max_requests_per_second", "CADDY_CLUSTERING_ETCD_MAX_REQUESTS_PER_SECOND")
+            }
+            S::RequestBurst => ("connection.request_burst", "CADDY_CLUSTERING_ETCD_REQUEST_BURST"),
         }
     }
 }

@@ -18,7 +18,8 @@ const CONFIG_JSON: &str = r#"{
     "auth": { "username": "root", "password": "hunter2" },
     "connection": {
         "dial_timeout": "1s", "keepalive_time": "2s", "keepalive_timeout": "3s", "auto_sync_interval": 4000000000,
-        "request_timeout": "5s", "reject_old_cluster": false, "max_request_bytes": 2048, "max_txn_ops": 64
+        "request_timeout": "5s", "reject_old_cluster": false, "max_request_bytes": 2048, "max_txn_ops": 64,
+        "max_requests_per_second": 100, "request_burst": 300
     }
 }"#;
 
@@ -51,6 +52,8 @@ const CONFIG_CADDYFILE: &str = r#"
             reject_old_cluster false
             max_request_bytes 2048
             max_txn_ops 64
+            max_requests_per_second 100
+            request_burst 300
         }
     }
 }
@@ -59,7 +62,7 @@ example.com {
 }
 "#;
 
-const CONFIG_ENV: [(&str, &str); 20] = [
+const CONFIG_ENV: [(&str, &str); 22] = [
     ("SERVERS", "https://a:2379;http://b:2379"),
     ("PREFIX", "\\certs\\main\\"),
     ("TIMEOUT", "1m30.5s"),
@@ -80,6 +83,8 @@ const CONFIG_ENV: [(&str, &str); 20] = [
     ("REJECT_OLD", "false"),
     ("MAX_REQUEST_BYTES", "2048"),
     ("MAX_TXN_OPS", "64"),
+    ("MAX_REQUESTS_PER_SECOND", "100"),
+    ("REQUEST_BURST", "300"),
 ];
 
 fn lookup<'a>(variables: &'a [(&str, &str)]) -> impl Fn(&str) -> Option<OsString> + 'a {
@@ -119,6 +124,7 @@ fn configured() -> EtcdConfigBuilder {
         .with_old_clusters(OldClusters::Accepted)
         .with_max_request_bytes(2048)
         .with_max_txn_ops(64)
+        .with_request_rate(100, 300)
 }
 
 #[test]
@@ -150,6 +156,7 @@ fn the_same_configuration_is_the_same_in_all_four_ways() {
         assert_eq!(config.request_timeout(), Duration::from_secs(5), "{way}");
         assert_eq!(config.old_clusters(), OldClusters::Accepted, "{way}");
         assert_eq!((config.max_request_bytes(), config.max_txn_ops()), (2048, 64), "{way}");
+        assert_eq!((config.max_requests_per_second(), config.request_burst()), (100, 300), "{way}");
         assert_eq!(Ok(config), configured().build(), "{way}");
     }
 }
@@ -170,6 +177,7 @@ fn the_defaults_are_valid_as_documented_and_the_same_in_all_four_ways() {
     assert_eq!(config.request_timeout(), Duration::from_secs(30));
     assert_eq!(config.old_clusters(), OldClusters::Rejected);
     assert_eq!(config.limits(), Limits::ETCD_DEFAULTS);
+    assert_eq!((config.max_requests_per_second(), config.request_burst()), (0, 200));
     assert_eq!(config.probe_key().as_bytes(), b"/caddy/format");
     assert_eq!(EtcdConfig::from_env_with(|_| None).as_ref(), Ok(&config));
     assert_eq!(EtcdConfig::from_json("{}").as_ref(), Ok(&config));
@@ -207,6 +215,7 @@ fn all_that_is_wrong_is_said_at_once() {
         .with_request_timeout(Duration::from_millis(999))
         .with_max_request_bytes(65 * 1024 * 1024)
         .with_max_txn_ops(0)
+        .with_request_rate(1_000_001, 0)
         .build()
         .unwrap_err();
     let said: Vec<_> = error.problems().iter().map(ToString::to_string).collect();
@@ -230,6 +239,8 @@ fn all_that_is_wrong_is_said_at_once() {
         "auth.username: it needs auth.password as well: both or neither",
         "connection.max_request_bytes: 68157440 is not between 1024 and 67108864",
         "connection.max_txn_ops: 0 is not between 1 and 65536",
+        "connection.max_requests_per_second: 1000001 is not between 0 and 1000000",
+        "connection.request_burst: 0 is not between 1 and 1000000",
     ];
     assert_eq!(said, expected);
     assert_eq!(error.to_string(), format!("invalid configuration: {}", said.join("; ")));

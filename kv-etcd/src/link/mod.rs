@@ -148,16 +148,10 @@ pub(crate) struct Handles {
     pub(crate) kv: KvClient,
     pub(crate) lease: LeaseClient,
     pub(crate) watch: WatchClient,
-    #[expect(dead_code, reason = "for finding the members, which is not done yet")]
     pub(crate) cluster: ClusterClient,
 }
 
 impl Link {
-    /// The member.
-    pub(crate) fn endpoint(&self) -> &str {
-        &self.inner.endpoint
-    }
-
     /// Runs a call on this member. If there is a user it authenticates first, and again when the member does not accept
     /// the token any more; the call is then made once or twice more.
     ///

@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use etcd_process::{EtcdBinary, EtcdBuilder, EtcdProcess};
+use etcd_process::{EtcdBinary, EtcdBuilder, EtcdCluster, EtcdProcess};
 use kv_etcd::{EtcdBackend, EtcdConfig, EtcdConfigBuilder};
-use storage_core::kv::{Key, KvBackend, Op, Txn};
+use storage_core::kv::{Key, KeyRange, KvBackend, Op, RangeRequest, Txn};
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Runs a test against each version of etcd.
@@ -29,6 +29,65 @@ pub(crate) async fn on_each_etcd_with<F: Future<Output = ()>>(
         println!("{test}: etcd {}", binary.version);
         body(settings(EtcdProcess::builder(&binary)).start().unwrap()).await;
     }
+}
+
+/// The etcd programs of a test to which versions make a difference, or the newest one.
+#[derive(Clone, Copy)]
+pub(crate) enum Versions {
+    Each,
+    Newest,
+}
+
+/// Runs a test against a cluster of three with a proxy before each member.
+pub(crate) async fn on_a_cluster<F: Future<Output = ()>>(
+    test: &str,
+    versions: Versions,
+    body: impl Fn(EtcdCluster) -> F,
+) {
+    let mut binaries = EtcdBinary::find_all_for_test(test);
+    if let Versions::Newest = versions {
+        binaries.drain(..binaries.len().saturating_sub(1));
+    }
+    for binary in binaries {
+        println!("{test}: etcd {}", binary.version);
+        let cluster = EtcdCluster::builder(&binary).with_proxies().with_flag("--strict-reconfig-check=false");
+        body(cluster.start().unwrap()).await;
+    }
+}
+
+/// Settings for such a cluster. It is not asked for its members, so that the endpoints are the proxies and stay so.
+pub(crate) fn config_of(cluster: &EtcdCluster) -> EtcdConfigBuilder {
+    let seldom = Duration::from_secs(3600);
+    EtcdConfig::builder(cluster.endpoints()).with_prefix("/test").with_auto_sync_interval(seldom)
+}
+
+/// The member that this client prefers: the one that its reads go to.
+pub(crate) async fn preferred(backend: &EtcdBackend, cluster: &EtcdCluster) -> usize {
+    let sent = || {
+        let to_server = etcd_process::Direction::ToServer;
+        (0..cluster.len()).map(|index| cluster.proxy(index).forwarded(to_server)).collect::<Vec<_>>()
+    };
+    let before = sent();
+    for _ in 0..50 {
+        backend.range(RangeRequest::new(KeyRange::single(Key::new("/test/preferred")))).await.unwrap();
+    }
+    let after = sent();
+    (0..cluster.len()).max_by_key(|&index| after[index] - before[index]).unwrap()
+}
+
+/// A client that prefers a member of this kind.
+pub(crate) async fn connect_to_one(
+    cluster: &EtcdCluster,
+    config: impl Fn() -> EtcdConfigBuilder,
+    is_wanted: impl Fn(usize) -> bool,
+) -> EtcdBackend {
+    for _ in 0..100 {
+        let backend = connect_with(config()).await;
+        if is_wanted(preferred(&backend, cluster).await) {
+            return backend;
+        }
+    }
+    panic!("of 100 clients none prefers a member of that kind");
 }
 
 pub(crate) fn config(etcd: &EtcdProcess) -> EtcdConfigBuilder {

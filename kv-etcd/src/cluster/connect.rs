@@ -1,50 +1,49 @@
-//! Connections, and whether anybody is at the other end.
-
-use std::error::Error as StdError;
-use std::iter;
+use std::sync::Arc;
 
 use futures::stream::{FuturesUnordered, StreamExt};
 use storage_core::kv::{BackendError, BackendErrorKind};
 
-use crate::EtcdConfig;
+use super::Shared;
+use super::keeper::Work;
+use super::member::Member;
+use super::notes::text;
+use super::probe;
 use crate::deadline::within;
-use crate::error::from_client;
-use crate::link::{Connector, Handles, Link};
 
-/// A link to the first member that answers.
-pub(crate) async fn connect(config: &EtcdConfig) -> Result<Link, BackendError> {
-    let connector = Connector::new(config)?;
-    let links = config.endpoints().iter().map(|endpoint| connector.link(endpoint)).collect();
-    probe(config, links).await
-}
-
-/// Asks all members at once, until the first answers: reads a key that need not be there, which proves that the member
-/// serves reads and knows us.
-async fn probe(config: &EtcdConfig, links: Vec<Link>) -> Result<Link, BackendError> {
-    let ask = |link: Link| async move {
-        let read = |handles: Handles| {
-            let mut kv = handles.kv;
-            let (key, only_key) =
-                (config.probe_key().into_bytes(), etcd_client::GetOptions::new().with_keys_only());
-            async move { kv.get(key, Some(only_key)).await.map(drop).map_err(from_client) }
+impl Shared {
+    /// Asks all members at once, until the first answers: that one is preferred. What the others have to say the keeper
+    /// waits for.
+    pub(super) async fn connect(self: &Arc<Self>) -> Result<Work, BackendError> {
+        let ask = |member: Arc<Member>| {
+            let shared = Arc::clone(self);
+            async move {
+                let ask = |attempt| probe::ask(attempt, &shared.probe_key);
+                let answer = shared.attempt(&member, shared.silence, || {}, ask);
+                match within(shared.dial_timeout, "connecting", answer).await {
+                    Ok(()) => Ok(member),
+                    Err(error) => Err((member.endpoint().to_owned(), error)),
+                }
+            }
         };
-        match within(config.dial_timeout(), "connecting", link.call(read)).await {
-            Ok(()) => Ok(link),
-            Err(error) => Err((link.endpoint().to_owned(), error)),
+        let mut answers: FuturesUnordered<_> = self.members.all().into_iter().map(ask).collect();
+        let mut failures = Vec::new();
+        while let Some(answer) = answers.next().await {
+            match answer {
+                Ok(member) => {
+                    self.members.prefer(&member);
+                    let work = Work::new();
+                    work.push(Box::pin(answers.for_each(async |_| ())));
+                    return Ok(work);
+                }
+                Err(failure) => failures.push(failure),
+            }
         }
-    };
-    let mut answers: FuturesUnordered<_> = links.into_iter().map(ask).collect();
-    let mut failures = Vec::new();
-    while let Some(answer) = answers.next().await {
-        match answer {
-            Ok(link) => return Ok(link),
-            Err(failure) => failures.push(failure),
-        }
+        Err(unreachable(&failures))
     }
-    Err(unreachable(&failures))
 }
 
-/// One error for all endpoints, with what each has said. A member that did answer, and refused, determines the kind.
+/// One error for all endpoints, with what each has said. A member that did answer, and refused, determines the kind; so does
+/// one that will not be reached by trying again.
 fn unreachable(failures: &[(String, BackendError)]) -> BackendError {
     let is_silence = |error: &BackendError| {
         error.is_retryable()
@@ -62,12 +61,6 @@ fn unreachable(failures: &[(String, BackendError)]) -> BackendError {
 fn named(endpoint: &str, error: &BackendError) -> String {
     let text = text(error);
     if text.contains(endpoint) { text } else { format!("{endpoint}: {text}") }
-}
-
-/// An error and its innermost cause.
-fn text(error: &BackendError) -> String {
-    let causes = iter::successors(error.source(), |&error| error.source());
-    causes.last().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
 #[cfg(test)]
