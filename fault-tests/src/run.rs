@@ -91,10 +91,12 @@ pub(crate) struct Around {
     pub(crate) calls: usize,
 }
 
-/// Lets clients work on a cluster while something happens to it.
+/// Lets clients work on a cluster while something happens to it. Half of them are configured with other endpoints, if
+/// some are given: they begin there.
 pub(crate) async fn under_load<'c>(
     setting: &Setting,
     config: &EtcdConfig,
+    others: Option<&EtcdConfig>,
     around: Around,
     cluster: &'c mut EtcdCluster,
     fault: impl AsyncFnOnce(&'c mut EtcdCluster) -> Result<()>,
@@ -104,7 +106,8 @@ pub(crate) async fn under_load<'c>(
     let direct: Vec<String> = (0..cluster.len()).map(|index| cluster.member(index).endpoint()).collect();
     let since = begin(config).await?;
     let mut trees = Vec::new();
-    for _ in 0..CLIENTS {
+    for client in 0..CLIENTS {
+        let config = others.filter(|_| client % 2 == 1).unwrap_or(config);
         trees.push(open(config).await?);
     }
     let load = Load::start(&trees, setting.seed);

@@ -21,11 +21,17 @@ use crate::error::from_client;
 pub(crate) async fn run(call: &Call<'_>, txn: Txn, config: &EtcdConfig) -> Result<TxnReply, BackendError> {
     let (bytes, is_read) = (txn.request_bytes(), is_read(&txn));
     let reads_otherwise = txn.failure.len();
-    let request = request(txn, config);
+    let request = request(&txn, config);
     if is_read {
         // Servers before 3.5.7 can crash when the call of a transaction that only reads is cancelled. So it is made in a
         // task of its own, which nobody cancels. It ends at the latest with its connection.
-        call.read(|attempt| detached(send(attempt, request.clone(), reads_otherwise))).await
+        match call.read(|attempt| detached(send(attempt, request.clone(), reads_otherwise))).await {
+            // 3.5.1, when it is full, refuses transactions that only read (etcd issue 13429), and still reads.
+            Err(error) if error.kind() == BackendErrorKind::NoSpace && txn.compares.is_empty() => {
+                call.read(|attempt| one_by_one(attempt, &txn.success)).await
+            }
+            result => result,
+        }
     } else {
         Box::pin(call.write(bytes, |attempt| send(attempt, request.clone(), reads_otherwise))).await
     }
@@ -60,9 +66,29 @@ async fn send(attempt: Attempt, request: EtcdTxn, reads_otherwise: usize) -> Res
     Ok(TxnReply { revision, outcome })
 }
 
-fn request(txn: Txn, config: &EtcdConfig) -> EtcdTxn {
-    let compares: Vec<_> = txn.compares.into_iter().map(compare).collect();
-    let success: Vec<_> = txn.success.into_iter().map(op).collect();
+/// Makes reads of a transaction one after the other, all at the revision that the first has seen.
+async fn one_by_one(attempt: Attempt, reads: &[Op]) -> Result<TxnReply, BackendError> {
+    let Attempt { mut handles, witness, .. } = attempt;
+    let mut seen = None;
+    let mut replies = Vec::with_capacity(reads.len());
+    for read in reads {
+        let Op::Get(get) = read else { return Err(unexpected("a write among reads")) };
+        let Bounds { key, end } = Bounds::of(&get.range);
+        let limit = get.limit.map_or(0, std::num::NonZeroU32::get);
+        let options = get_options(get.projection, limit).with_range(end);
+        let options = options.with_revision(seen.map_or(0, number));
+        let reply = handles.kv.get(key, Some(options)).await.map_err(from_client)?;
+        witness.check(reply.header())?;
+        let header = reply.header().ok_or_else(|| unexpected("a read's answer without a header"))?;
+        seen.get_or_insert(revision(header.revision()));
+        replies.push(OpReply::Get(get_reply(reply)));
+    }
+    Ok(TxnReply { revision: seen.unwrap_or_default(), outcome: TxnOutcome::Matched(replies) })
+}
+
+fn request(txn: &Txn, config: &EtcdConfig) -> EtcdTxn {
+    let compares: Vec<_> = txn.compares.iter().cloned().map(compare).collect();
+    let success: Vec<_> = txn.success.iter().cloned().map(op).collect();
     let mut failure: Vec<_> = txn.failure.iter().map(get).collect();
     if success.is_empty() && failure.is_empty() {
         // etcd would answer a transaction without any operation from its own copy, however old. A read makes it
@@ -148,7 +174,7 @@ mod tests {
         EtcdConfig::builder(["http://localhost:1"]).with_prefix("/p").build().unwrap()
     }
 
-    fn text(txn: Txn) -> String {
+    fn text(txn: &Txn) -> String {
         format!("{:?}", request(txn, &config()))
     }
 
@@ -157,24 +183,24 @@ mod tests {
         let bytes = format!("{:?}", b"/p/format");
         let compares_only = Txn::new().when(Compare::Absent(Key::new("k")));
         for txn in [Txn::new(), compares_only.clone()] {
-            let text = text(txn);
+            let text = text(&txn);
             assert!(text.contains("RangeRequest") && text.contains(&bytes), "{text}");
             assert!(text.contains("serializable: false"), "{text}");
         }
         let with_read = compares_only.otherwise(Get::key(Key::new("k")));
-        assert!(!text(with_read).contains(&bytes));
+        assert!(!text(&with_read).contains(&bytes));
     }
 
     #[test]
     fn no_key_was_ever_put_at_revision_zero() {
-        let zero = text(Txn::new().when(Compare::ModRevision(Key::new("k"), Revision::ZERO)));
+        let zero = text(&Txn::new().when(Compare::ModRevision(Key::new("k"), Revision::ZERO)));
         assert!(zero.contains("Less"), "{zero}");
     }
 
     #[test]
     fn a_delete_of_an_empty_range_is_not_a_delete_of_a_key() {
         let range = KeyRange::new(Key::new("b"), Key::new(""));
-        let text = text(Txn::new().then(Op::DeleteRange(range)));
+        let text = text(&Txn::new().then(Op::DeleteRange(range)));
         assert!(text.contains("range_end: [98]"), "{text}");
     }
 }

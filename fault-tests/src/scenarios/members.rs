@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use etcd_process::EtcdCluster;
+use kv_etcd::EtcdConfig;
 use tokio::task::block_in_place;
 use tokio::time::{Instant, sleep};
 
@@ -27,6 +28,11 @@ fn follower(cluster: &EtcdCluster) -> Result<usize> {
     Ok((leader(cluster)? + 1) % cluster.len())
 }
 
+/// Settings that name one member only: the others are found by asking it.
+fn beginning_at(cluster: &EtcdCluster, member: usize) -> Result<EtcdConfig> {
+    Ok(config([cluster.member(member).endpoint()]).with_auto_sync_interval(Duration::from_secs(1)).build()?)
+}
+
 /// How the bare client fares with the cluster as it is.
 async fn compare(report: &mut Report, cluster: &EtcdCluster, time: Duration) -> Result<()> {
     let (failed, all) = raw::failures(&cluster.endpoints(), time).await?;
@@ -43,13 +49,14 @@ pub(super) async fn follower_killed(setting: &Setting, report: &mut Report) -> R
     let mut cluster = setting.cluster(false)?;
     let config = config(cluster.endpoints()).build()?;
     let victim = follower(&cluster)?;
+    let others = beginning_at(&cluster, victim)?;
     let time = Duration::from_secs(setting.pick(3, 20));
     let kill = async |cluster: &mut EtcdCluster| {
         cluster.member_mut(victim).kill()?;
         sleep(time).await;
         Ok(())
     };
-    let run = under_load(setting, &config, around(setting), &mut cluster, kill).await?;
+    let run = under_load(setting, &config, Some(&others), around(setting), &mut cluster, kill).await?;
     no_errors(report, &run);
     compare(report, &cluster, time).await
 }
@@ -58,13 +65,14 @@ pub(super) async fn follower_stopped(setting: &Setting, report: &mut Report) -> 
     let mut cluster = setting.cluster(false)?;
     let config = config(cluster.endpoints()).build()?;
     let victim = follower(&cluster)?;
+    let others = beginning_at(&cluster, victim)?;
     let time = Duration::from_secs(setting.pick(4, 20));
     let stop = async |cluster: &mut EtcdCluster| {
         cluster.member(victim).pause()?;
         sleep(time).await;
         Ok(())
     };
-    let run = under_load(setting, &config, around(setting), &mut cluster, stop).await?;
+    let run = under_load(setting, &config, Some(&others), around(setting), &mut cluster, stop).await?;
     no_errors(report, &run);
     compare(report, &cluster, time).await?;
     cluster.member(victim).resume()?;
@@ -80,7 +88,7 @@ pub(super) async fn leader_killed(setting: &Setting, report: &mut Report) -> Res
         sleep(Duration::from_secs(5)).await;
         Ok(())
     };
-    let run = under_load(setting, &config, around(setting), &mut cluster, kill).await?;
+    let run = under_load(setting, &config, None, around(setting), &mut cluster, kill).await?;
     no_errors(report, &run);
     report.at_most("longest gap", run.longest_gap(), LONGEST_GAP);
     Ok(())
@@ -101,7 +109,7 @@ pub(super) async fn leader_stopped(setting: &Setting, report: &mut Report) -> Re
         }
         Ok(())
     };
-    let run = under_load(setting, &config, around(setting), &mut cluster, stop).await?;
+    let run = under_load(setting, &config, None, around(setting), &mut cluster, stop).await?;
     no_errors(report, &run);
     longest = longest.max(run.longest_gap());
     report.at_most("longest gap", longest, LONGEST_GAP);
@@ -130,7 +138,7 @@ pub(super) async fn quorum_lost(setting: &Setting, report: &mut Report) -> Resul
         Ok(())
     };
     let around = Around { after: Duration::from_secs(4), ..around(setting) };
-    let run = under_load(setting, &config, around, &mut cluster, lose).await?;
+    let run = under_load(setting, &config, None, around, &mut cluster, lose).await?;
     run.report(report);
     let first = run.first_write_after(recovered.context("it has recovered")?);
     let first = first.unwrap_or(Duration::MAX);
@@ -148,7 +156,7 @@ pub(super) async fn rolling_restart(setting: &Setting, report: &mut Report) -> R
         }
         Ok(())
     };
-    let run = under_load(setting, &config, around(setting), &mut cluster, restart).await?;
+    let run = under_load(setting, &config, None, around(setting), &mut cluster, restart).await?;
     no_errors(report, &run);
     Ok(())
 }

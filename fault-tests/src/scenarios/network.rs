@@ -25,7 +25,7 @@ async fn one_member(setting: &Setting, report: &mut Report, mode: Mode) -> Resul
         }
         Ok(())
     };
-    let run = under_load(setting, &config, around, &mut cluster, fault).await?;
+    let run = under_load(setting, &config, None, around, &mut cluster, fault).await?;
     run.report(report);
     report.none("errors", run.errors());
     Ok(())
@@ -71,7 +71,7 @@ pub(super) async fn all_one_way(setting: &Setting, report: &mut Report) -> Resul
         }
         Ok(())
     };
-    let run = under_load(setting, &config, around, &mut cluster, fault).await?;
+    let run = under_load(setting, &config, None, around, &mut cluster, fault).await?;
     run.report(report);
     report.none("errors", run.errors());
     Ok(())

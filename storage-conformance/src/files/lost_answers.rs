@@ -210,6 +210,14 @@ async fn files_are_deleted_from_a_full_store(context: Context) {
     assert_eq!(everything(&tree).await, ["b"]);
     tree.backend().inject(first(1, puts, Fault::NoSpace { applied: true }));
     assert_eq!(tree.delete("b").await.unwrap(), 1);
+    // A store that takes no deletions either.
+    tree.backend().heal();
+    store_all(&tree, &["a", "dir/1"]).await;
+    tree.backend().inject(|call| writes_files(call).then_some(Fault::NoSpace { applied: false }));
+    refused(tree.delete("a").await, ErrorKind::NoSpace, "a");
+    refused(tree.delete("dir").await, ErrorKind::NoSpace, "dir");
+    refused(tree.delete_file("a").await, ErrorKind::NoSpace, "a");
+    assert_eq!(everything(&tree).await, ["a", "dir", "dir/1"]);
 }
 
 async fn a_handle_that_was_idle_finds_out_as_well(context: Context) {

@@ -122,6 +122,20 @@ impl<B: KvBackend> Storage<B> {
         Ok(count)
     }
 
+    /// Whether some of what a deletion would have deleted is certainly still there.
+    pub(super) async fn is_untouched(&self, trace: &Trace, since: Revision) -> bool {
+        let Trace::Deletion { counted, .. } = trace else { return false };
+        for range in counted {
+            let keys = RangeRequest::new(range.clone()).with_projection(Projection::KeysOnly);
+            if let Ok(page) = self.shared.backend.range(keys).await
+                && page.entries.iter().any(|entry| entry.create_revision <= since)
+            {
+                return true;
+            }
+        }
+        false
+    }
+
     async fn look(&self, key: &Key, at: Option<Revision>) -> Result<RangePage, BackendError> {
         let mut request = RangeRequest::new(KeyRange::single(key.clone()));
         if let Some(at) = at {

@@ -77,7 +77,12 @@ impl<B: KvBackend> Storage<B> {
                 other => return other,
             };
             let is_full = lost.is_backend(BackendErrorKind::NoSpace);
-            if matches!(write.trace, Trace::None) || progress.is_full {
+            if progress.is_full {
+                // It was sent without a trace.
+                let changed_nothing = is_full && Box::pin(self.is_untouched(&write.trace, since)).await;
+                return Err(if changed_nothing { lost.that_changed_nothing() } else { lost });
+            }
+            if matches!(write.trace, Trace::None) {
                 return Err(lost);
             }
             observe::answer_lost(&lost);
