@@ -13,6 +13,7 @@ use crate::kv::{
 };
 use crate::layout::Layout;
 use crate::record::{Deletion, Record, WriteId};
+use crate::retry::Backoff;
 
 /// Where a write leaves its id.
 #[derive(Clone, Debug, Default)]
@@ -38,8 +39,8 @@ impl Trace {
 pub(super) enum Fate {
     /// It was applied at this revision, and has deleted so many of what it counts.
     Applied { at: Revision, deleted: u64 },
-    /// It was not, and will not be.
-    NotApplied,
+    /// It was not up to this revision, and will not be.
+    NotApplied { until: Revision },
 }
 
 impl<B: KvBackend> Storage<B> {
@@ -54,8 +55,9 @@ impl<B: KvBackend> Storage<B> {
         if let Some(compared) = compared {
             self.fence(compared).await?;
         }
-        match self.find(trace, since).await? {
-            None => Ok(Fate::NotApplied),
+        let (applied, until) = self.find(trace, since).await?;
+        match applied {
+            None => Ok(Fate::NotApplied { until }),
             Some(at) => Ok(Fate::Applied { at, deleted: self.count_deleted(trace, at).await? }),
         }
     }
@@ -76,31 +78,37 @@ impl<B: KvBackend> Storage<B> {
         Ok(())
     }
 
-    /// The revision at which a write was applied, if it was: after `since`, and not on its way any more.
-    async fn find(&self, trace: &Trace, since: Revision) -> Result<Option<Revision>, BackendError> {
+    /// The revision at which a write was applied, if it was: after `since`, and not on its way any more. And the revision
+    /// up to which that was looked for.
+    async fn find(
+        &self,
+        trace: &Trace,
+        since: Revision,
+    ) -> Result<(Option<Revision>, Revision), BackendError> {
         let deletions = self.layout().deletions();
         let (key, write) = match trace {
-            Trace::None => return Ok(None),
+            Trace::None => return Ok((None, since)),
             Trace::File { meta, write } => (meta, write),
             Trace::Deletion { write, .. } => (&deletions, write),
         };
         let newest = self.look(key, None).await?;
         // A store that was restored from a backup has gone back: then nothing is known of when the call began.
         let since = if newest.revision < since { Revision::ZERO } else { since };
-        let (mut at, mut page) = (newest.revision, newest);
+        let until = newest.revision;
+        let (mut at, mut page) = (until, newest);
         loop {
             let before = match page.entries.first() {
-                Some(entry) if is_of(entry, trace, *write) => return Ok(Some(entry.mod_revision)),
+                Some(entry) if is_of(entry, trace, *write) => return Ok((Some(entry.mod_revision), until)),
                 Some(entry) => entry.mod_revision,
                 // It is gone since the last deletion, or longer.
                 None => match self.look(&deletions, Some(at)).await?.entries.first() {
                     Some(deletion) => deletion.mod_revision,
-                    None => return Ok(None),
+                    None => return Ok((None, until)),
                 },
             };
             at = Revision(before.0.saturating_sub(1));
             if at <= since {
-                return Ok(None);
+                return Ok((None, until));
             }
             page = self.look(key, Some(at)).await?;
         }
@@ -136,12 +144,19 @@ impl<B: KvBackend> Storage<B> {
         false
     }
 
+    /// Looks until there is an answer: a long way back would never be gone if it began anew after each failure.
     async fn look(&self, key: &Key, at: Option<Revision>) -> Result<RangePage, BackendError> {
         let mut request = RangeRequest::new(KeyRange::single(key.clone()));
         if let Some(at) = at {
             request = request.with_revision(at);
         }
-        self.shared.backend.range(request).await
+        let mut backoff = Backoff::new();
+        loop {
+            match self.shared.backend.range(request.clone()).await {
+                Err(error) if error.is_retryable() => backoff.pause().await,
+                result => return result,
+            }
+        }
     }
 }
 

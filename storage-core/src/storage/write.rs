@@ -69,7 +69,7 @@ impl<B: KvBackend> Storage<B> {
     }
 
     async fn write_until_certain(&self, write: &Write, progress: &mut Progress) -> Result<Written> {
-        let since = self.known_revision().await?;
+        let mut since = self.known_revision().await?;
         let mut backoff = Backoff::new();
         loop {
             let lost = match self.attempt_with(write, progress).await {
@@ -96,9 +96,12 @@ impl<B: KvBackend> Storage<B> {
                     Err(error) => return Err(Error::new(ErrorKind::OutcomeUnknown).with_source(error)),
                 }
             };
-            observe::answer_found(fate != Fate::NotApplied);
-            if let Fate::Applied { at, deleted } = fate {
-                return Ok(Written::Done(at, vec![OpReply::Deleted(deleted)]));
+            observe::answer_found(matches!(fate, Fate::Applied { .. }));
+            match fate {
+                Fate::Applied { at, deleted } => {
+                    return Ok(Written::Done(at, vec![OpReply::Deleted(deleted)]));
+                }
+                Fate::NotApplied { until } => since = until,
             }
             progress.is_open = false;
             match write.trace {
