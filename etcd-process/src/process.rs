@@ -197,9 +197,13 @@ impl EtcdProcess {
     ///
     /// When it cannot be run or fails; with what it printed.
     pub fn etcdctl(&self, arguments: &[&str]) -> io::Result<String> {
+        self.etcdctl_with_input(arguments, "")
+    }
+
+    fn etcdctl_with_input(&self, arguments: &[&str], input: &str) -> io::Result<String> {
         let user = self.root_password.as_ref().map(|password| format!("--user=root:{password}"));
         let arguments: Vec<_> = user.as_deref().into_iter().chain(arguments.iter().copied()).collect();
-        etcdctl::run(self.binary(), &[self.plain_endpoint()], &arguments)
+        etcdctl::run_with_input(self.binary(), &[self.plain_endpoint()], &arguments, input)
     }
 
     /// Makes the user `root` with this password, and from then on refuses those who are nobody.
@@ -225,6 +229,16 @@ impl EtcdProcess {
         self.etcdctl(&["role", "grant-permission", "--prefix=true", name, "readwrite", prefix])?;
         self.etcdctl(&["user", "add", &format!("{name}:{password}")])?;
         self.etcdctl(&["user", "grant-role", name, name]).map(drop)
+    }
+
+    /// Gives a user another password.
+    ///
+    /// # Errors
+    ///
+    /// As of [`etcdctl`](Self::etcdctl).
+    pub fn change_password(&self, name: &str, password: &str) -> io::Result<()> {
+        let arguments = ["user", "passwd", "--interactive=false", name];
+        self.etcdctl_with_input(&arguments, &format!("{password}\n")).map(drop)
     }
 
     /// The end of its log: its last warnings and errors.

@@ -77,6 +77,7 @@ pub(crate) fn config(endpoints: impl IntoIterator<Item = String>) -> EtcdConfigB
 /// What a run has shown.
 pub(crate) struct Run {
     pub(crate) history: Vec<Done>,
+    pub(crate) log: Log,
     pub(crate) violations: Violations,
     /// From when on the fault was there, and until when.
     pub(crate) fault: (Instant, Instant),
@@ -91,24 +92,37 @@ pub(crate) struct Around {
     pub(crate) calls: usize,
 }
 
-/// Lets clients work on a cluster while something happens to it. Half of them are configured with other endpoints, if
-/// some are given: they begin there.
+/// How clients connect.
+pub(crate) struct Configs {
+    /// One half of the clients.
+    pub(crate) some: EtcdConfig,
+    /// The other half.
+    pub(crate) others: EtcdConfig,
+    /// Who only looks, behind every fault.
+    pub(crate) observer: EtcdConfig,
+}
+
+impl Configs {
+    /// All clients are configured so, and the observer without what is before the members.
+    pub(crate) fn alike(config: EtcdConfig, cluster: &EtcdCluster) -> Result<Self> {
+        let direct: Vec<_> = (0..cluster.len()).map(|index| cluster.member(index).endpoint()).collect();
+        Ok(Self { others: config.clone(), observer: self::config(direct).build()?, some: config })
+    }
+}
+
+/// Lets clients work on a cluster while something happens to it.
 pub(crate) async fn under_load<'c>(
     setting: &Setting,
-    config: &EtcdConfig,
-    others: Option<&EtcdConfig>,
+    configs: Configs,
     around: Around,
     cluster: &'c mut EtcdCluster,
     fault: impl AsyncFnOnce(&'c mut EtcdCluster) -> Result<()>,
 ) -> Result<Run> {
     const CLIENTS: usize = 8;
-    // Behind every fault: it only looks.
-    let direct: Vec<String> = (0..cluster.len()).map(|index| cluster.member(index).endpoint()).collect();
-    let since = begin(config).await?;
+    let since = begin(&configs.some).await?;
     let mut trees = Vec::new();
     for client in 0..CLIENTS {
-        let config = others.filter(|_| client % 2 == 1).unwrap_or(config);
-        trees.push(open(config).await?);
+        trees.push(open(if client % 2 == 1 { &configs.others } else { &configs.some }).await?);
     }
     let load = Load::start(&trees, setting.seed);
     sleep(around.before).await;
@@ -121,10 +135,11 @@ pub(crate) async fn under_load<'c>(
         sleep(Duration::from_millis(50)).await;
     }
     let history = load.stop().await;
-    let observer = EtcdBackend::connect(&self::config(direct).build()?).await?;
+    let observer = EtcdBackend::connect(&configs.observer).await?;
     let log = Log::read(&observer, PREFIX, since).await?;
     let violations = check(&history, &log);
-    Ok(Run { history, violations, fault: (fault_began, fault_ended), deadline: config.request_timeout() })
+    let deadline = configs.some.request_timeout();
+    Ok(Run { history, log, violations, fault: (fault_began, fault_ended), deadline })
 }
 
 /// Gives the tree its format, so that the first calls are like all others; answers the revision.

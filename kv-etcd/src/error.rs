@@ -162,6 +162,9 @@ const KNOWN: &[Known] = &[
     known(Code::FailedPrecondition, "etcdserver: not leader", Verdict::not_now(Kind::Unavailable)),
     known(Code::Unavailable, "etcdserver: leader changed", Verdict::lost(Kind::Unavailable)),
     known(Code::Unavailable, "etcdserver: server stopped", Verdict::lost(Kind::Unavailable)),
+    // Of a member that is being removed or ends: what it has proposed may be applied by the others.
+    known(Code::Unknown, "raft: stopped", Verdict::lost(Kind::Unavailable)),
+    known(Code::Unknown, "raft proposal dropped", Verdict::lost(Kind::Unavailable)),
     known(Code::Unavailable, "etcdserver: request timed out", Verdict::lost(Kind::Unavailable)),
     known(
         Code::Unavailable,

@@ -181,14 +181,7 @@ async fn a_password_that_was_changed_is_wrong_from_then_on() {
     for binary in EtcdBinary::find_all_for_test("changed password") {
         let etcd = start(&binary, &[]);
         let backend = support::connect_with(config(&etcd)).await;
-        // The command asks for the new password on its standard input.
-        let change = format!(
-            "printf 'new\\n' | ETCDCTL_API=3 '{}' --endpoints={} --user=root:root-password user passwd \
-             --interactive=false caddy",
-            binary.etcdctl().display(),
-            etcd.plain_endpoint()
-        );
-        assert!(std::process::Command::new("sh").args(["-c", &change]).status().unwrap().success());
+        etcd.change_password("caddy", "new").unwrap();
         let error = backend.put(key(), "v".into()).await.unwrap_err();
         let says = "check auth.username and auth.password";
         assert_refused(&error, BackendErrorKind::Unauthenticated, &etcd, says);

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::raw;
 use crate::report::Report;
-use crate::run::{Around, ELECTION_TIMEOUT, Run, Setting, config, under_load};
+use crate::run::{Around, Configs, ELECTION_TIMEOUT, Run, Setting, config, under_load};
 
 fn around(setting: &Setting) -> Around {
     let seconds = |quick, full| Duration::from_secs(setting.pick(quick, full));
@@ -49,14 +49,14 @@ pub(super) async fn follower_killed(setting: &Setting, report: &mut Report) -> R
     let mut cluster = setting.cluster(false)?;
     let config = config(cluster.endpoints()).build()?;
     let victim = follower(&cluster)?;
-    let others = beginning_at(&cluster, victim)?;
+    let configs = Configs { others: beginning_at(&cluster, victim)?, ..Configs::alike(config, &cluster)? };
     let time = Duration::from_secs(setting.pick(3, 20));
     let kill = async |cluster: &mut EtcdCluster| {
         cluster.member_mut(victim).kill()?;
         sleep(time).await;
         Ok(())
     };
-    let run = under_load(setting, &config, Some(&others), around(setting), &mut cluster, kill).await?;
+    let run = under_load(setting, configs, around(setting), &mut cluster, kill).await?;
     no_errors(report, &run);
     compare(report, &cluster, time).await
 }
@@ -65,14 +65,14 @@ pub(super) async fn follower_stopped(setting: &Setting, report: &mut Report) -> 
     let mut cluster = setting.cluster(false)?;
     let config = config(cluster.endpoints()).build()?;
     let victim = follower(&cluster)?;
-    let others = beginning_at(&cluster, victim)?;
+    let configs = Configs { others: beginning_at(&cluster, victim)?, ..Configs::alike(config, &cluster)? };
     let time = Duration::from_secs(setting.pick(4, 20));
     let stop = async |cluster: &mut EtcdCluster| {
         cluster.member(victim).pause()?;
         sleep(time).await;
         Ok(())
     };
-    let run = under_load(setting, &config, Some(&others), around(setting), &mut cluster, stop).await?;
+    let run = under_load(setting, configs, around(setting), &mut cluster, stop).await?;
     no_errors(report, &run);
     compare(report, &cluster, time).await?;
     cluster.member(victim).resume()?;
@@ -88,7 +88,8 @@ pub(super) async fn leader_killed(setting: &Setting, report: &mut Report) -> Res
         sleep(Duration::from_secs(5)).await;
         Ok(())
     };
-    let run = under_load(setting, &config, None, around(setting), &mut cluster, kill).await?;
+    let configs = Configs::alike(config, &cluster)?;
+    let run = under_load(setting, configs, around(setting), &mut cluster, kill).await?;
     no_errors(report, &run);
     report.at_most("longest gap", run.longest_gap(), LONGEST_GAP);
     Ok(())
@@ -109,7 +110,8 @@ pub(super) async fn leader_stopped(setting: &Setting, report: &mut Report) -> Re
         }
         Ok(())
     };
-    let run = under_load(setting, &config, None, around(setting), &mut cluster, stop).await?;
+    let configs = Configs::alike(config, &cluster)?;
+    let run = under_load(setting, configs, around(setting), &mut cluster, stop).await?;
     no_errors(report, &run);
     longest = longest.max(run.longest_gap());
     report.at_most("longest gap", longest, LONGEST_GAP);
@@ -138,7 +140,8 @@ pub(super) async fn quorum_lost(setting: &Setting, report: &mut Report) -> Resul
         Ok(())
     };
     let around = Around { after: Duration::from_secs(4), ..around(setting) };
-    let run = under_load(setting, &config, None, around, &mut cluster, lose).await?;
+    let configs = Configs::alike(config, &cluster)?;
+    let run = under_load(setting, configs, around, &mut cluster, lose).await?;
     run.report(report);
     let first = run.first_write_after(recovered.context("it has recovered")?);
     let first = first.unwrap_or(Duration::MAX);
@@ -146,17 +149,31 @@ pub(super) async fn quorum_lost(setting: &Setting, report: &mut Report) -> Resul
     Ok(())
 }
 
+/// Every member is restarted; then two are added, and the first two, where all clients began, are taken away.
 pub(super) async fn rolling_restart(setting: &Setting, report: &mut Report) -> Result<()> {
     let mut cluster = setting.cluster(false)?;
-    let config = config(cluster.endpoints()).build()?;
-    let restart = async |cluster: &mut EtcdCluster| {
+    let configs = Configs {
+        some: beginning_at(&cluster, 0)?,
+        others: beginning_at(&cluster, 1)?,
+        observer: config([cluster.member(2).endpoint()]).build()?,
+    };
+    let pause = Duration::from_secs(setting.pick(2, 4));
+    let change = async |cluster: &mut EtcdCluster| {
         for member in 0..cluster.len() {
             block_in_place(|| cluster.member_mut(member).restart())?;
-            sleep(Duration::from_secs(setting.pick(1, 3))).await;
+            sleep(pause).await;
+        }
+        for _ in 0..2 {
+            block_in_place(|| cluster.add_member())?;
+            sleep(pause).await;
+        }
+        for _ in 0..2 {
+            block_in_place(|| cluster.remove_member(0))?;
+            sleep(pause).await;
         }
         Ok(())
     };
-    let run = under_load(setting, &config, None, around(setting), &mut cluster, restart).await?;
+    let run = under_load(setting, configs, around(setting), &mut cluster, change).await?;
     no_errors(report, &run);
     Ok(())
 }

@@ -1,11 +1,13 @@
 //! The scenarios of the fault catalogue.
 
+mod auth;
 mod compaction;
 mod connecting;
 mod full;
 mod lost;
 mod members;
 mod network;
+mod restored;
 
 use anyhow::Result;
 use futures::future::BoxFuture;
@@ -59,8 +61,10 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario!("F7", "endpoints that nobody can connect to", connecting::black_hole),
     scenario!("F8", "the history is compacted every 100 ms", compaction::compaction),
     scenario!("F10", "64 writers fill the store", full::full),
+    scenario!("F11", "tokens end after 2 s, users and rights change", auth::tokens),
+    scenario!("F15", "an older backup is restored", restored::restored),
     scenario!("C7", "the answer to each kind of write is lost", lost::each_kind),
-    scenario!("F16", "members are restarted one after the other", members::rolling_restart),
+    scenario!("F16", "members are restarted, added and removed", members::rolling_restart),
     scenario!("F6a", "a member's connections are half open", network::half_open),
     scenario!("F6b", "a member's answers are lost", network::one_way),
     scenario!("F6c", "a member's connections are reset again and again", network::reset),

@@ -7,7 +7,7 @@ use etcd_process::{Direction, EtcdCluster, Mode};
 use tokio::time::sleep;
 
 use crate::report::Report;
-use crate::run::{Around, Setting, config, under_load};
+use crate::run::{Around, Configs, Setting, config, under_load};
 
 /// One member's connections get this fault for some seconds, and nobody notices.
 async fn one_member(setting: &Setting, report: &mut Report, mode: Mode) -> Result<()> {
@@ -25,7 +25,8 @@ async fn one_member(setting: &Setting, report: &mut Report, mode: Mode) -> Resul
         }
         Ok(())
     };
-    let run = under_load(setting, &config, None, around, &mut cluster, fault).await?;
+    let configs = Configs::alike(config, &cluster)?;
+    let run = under_load(setting, configs, around, &mut cluster, fault).await?;
     run.report(report);
     report.none("errors", run.errors());
     Ok(())
@@ -71,7 +72,8 @@ pub(super) async fn all_one_way(setting: &Setting, report: &mut Report) -> Resul
         }
         Ok(())
     };
-    let run = under_load(setting, &config, None, around, &mut cluster, fault).await?;
+    let configs = Configs::alike(config, &cluster)?;
+    let run = under_load(setting, configs, around, &mut cluster, fault).await?;
     run.report(report);
     report.none("errors", run.errors());
     Ok(())

@@ -82,6 +82,8 @@ fn what_servers_say_is_told_apart_by_code_and_text() {
             Worthwhile,
         ),
         (Unavailable, "etcdserver: server stopped", Kind::Unavailable, Unknown, Worthwhile),
+        (Code::Unknown, "raft: stopped", Kind::Unavailable, Unknown, Worthwhile),
+        (Code::Unknown, "raft proposal dropped", Kind::Unavailable, Unknown, Worthwhile),
         (Unavailable, "etcdserver: leader changed", Kind::Unavailable, Unknown, Worthwhile),
         (Unavailable, "http2 error", Kind::Unavailable, Unknown, Worthwhile),
         (Code::Unknown, "transport error", Kind::Unavailable, Unknown, Worthwhile),

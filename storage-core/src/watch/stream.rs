@@ -88,8 +88,9 @@ impl Following {
             }
             match self.live.recv().await {
                 Ok(Message::Changes(revision, changes)) if revision > self.seen => self.take(&changes),
-                Ok(Message::Resync(revision)) if revision > self.seen => self.resync(revision),
-                Ok(Message::Changes(..) | Message::Resync(_)) => {}
+                Ok(Message::Changes(..)) => {}
+                // Also one that goes back: the store may have been restored from a backup.
+                Ok(Message::Resync(revision)) => self.resync(revision),
                 Ok(Message::Refused(error)) => {
                     return Err(Error::of_shared(error).with_path(&self.path));
                 }
