@@ -18,7 +18,7 @@ use storage_core::kv::{
 use tokio_util::sync::CancellationToken;
 
 use crate::bounds::{Bounds, number, revision};
-use crate::cluster::{Attempt, Call, Witness};
+use crate::cluster::{Attempt, Call, Witness, probe};
 use crate::error::{from_cancel_reason, from_client};
 
 /// Opens a watch, and returns when the server has confirmed it.
@@ -31,7 +31,7 @@ pub(crate) async fn open(
 ) -> Result<WatchStream, BackendError> {
     // A watch says nothing about the member that it is on: whether that has a leader, and our data.
     call.ready().await?;
-    let watch = call.read(|attempt| Watch::open(attempt, range.clone(), after)).await?;
+    let watch = call.read(|attempt| Watch::open(attempt, call.probe_key(), range.clone(), after)).await?;
     let batches = stream::try_unfold(watch, |mut watch| async move {
         let batch = watch.next().await?;
         Ok(Some((batch, watch)))
@@ -52,8 +52,13 @@ struct Watch {
 }
 
 impl Watch {
-    async fn open(attempt: Attempt, range: KeyRange, after: Revision) -> Result<Self, BackendError> {
-        let Attempt { mut handles, witness, ended } = attempt;
+    async fn open(
+        attempt: Attempt,
+        probe_key: &Key,
+        range: KeyRange,
+        after: Revision,
+    ) -> Result<Self, BackendError> {
+        let Attempt { mut handles, witness, ended } = attempt.clone();
         witness.check_watchable(after)?;
         let Bounds { key, end } = Bounds::of(&range);
         // etcd refuses to watch an empty range. A watch on its first key shows nothing either: see `Watch::take`.
@@ -62,18 +67,23 @@ impl Watch {
         let options = WatchOptions::new().with_range(end).with_start_revision(start).with_progress_notify();
         let stream = handles.watch.watch(key, Some(options)).await.map_err(from_client)?;
         let mut watch = Self { stream, witness, ended, range, position: after, ready: VecDeque::new() };
-        watch.confirm().await?;
+        if watch.confirm().await? < after {
+            // The member lags behind, or the store has gone back, and would keep us waiting in silence. A read tells.
+            let witness = attempt.witness.clone();
+            probe::ask(attempt, probe_key).await?;
+            witness.check_watchable(after)?;
+        }
         Ok(watch)
     }
 
-    /// Waits until the server says that the watch exists.
-    async fn confirm(&mut self) -> Result<(), BackendError> {
+    /// Waits until the server says that the watch exists, and how far it is itself.
+    async fn confirm(&mut self) -> Result<Revision, BackendError> {
         loop {
             let message = self.receive().await?;
             let is_created = message.created();
             self.take(&message);
             if is_created {
-                return Ok(());
+                return Ok(message.header().map_or(Revision::ZERO, |header| revision(header.revision())));
             }
         }
     }

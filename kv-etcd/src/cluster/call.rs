@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use storage_core::kv::{BackendError, BackendErrorKind};
+use storage_core::kv::{BackendError, BackendErrorKind, Key};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::Shared;
@@ -43,6 +43,11 @@ impl<'a> Call<'a> {
             Ok(result) => result,
             Err(_) => Err(self.notes.at_deadline(self.shared.request_timeout)),
         }
+    }
+
+    /// A key that may be read when any read will do.
+    pub(crate) fn probe_key(&self) -> &Key {
+        &self.shared.probe_key
     }
 
     fn deadline(&self) -> Instant {

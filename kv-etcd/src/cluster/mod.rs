@@ -17,7 +17,7 @@ mod member;
 mod members;
 mod notes;
 mod patience;
-mod probe;
+pub(crate) mod probe;
 mod rate;
 mod sync;
 

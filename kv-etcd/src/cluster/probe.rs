@@ -17,7 +17,7 @@ use crate::error::from_client;
 const LONGEST: Duration = Duration::from_secs(2);
 
 /// Reads that key: the answer proves that the member has a leader, serves reads and knows us.
-pub(super) async fn ask(attempt: Attempt, key: &Key) -> Result<(), BackendError> {
+pub(crate) async fn ask(attempt: Attempt, key: &Key) -> Result<(), BackendError> {
     let Attempt { mut handles, witness, .. } = attempt;
     let only_key = GetOptions::new().with_keys_only();
     let answer = handles.kv.get(key.as_bytes(), Some(only_key)).await.map_err(from_client)?;
