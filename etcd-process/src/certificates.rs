@@ -3,6 +3,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
@@ -35,6 +36,8 @@ pub struct TestCertificate {
     common_name: String,
     hosts: Vec<String>,
     last_year: i32,
+    /// Counts instead, from now on.
+    days: Option<u64>,
 }
 
 impl TestAuthority {
@@ -66,10 +69,16 @@ impl TestAuthority {
     ///
     /// When a host is no name or address, or the files cannot be written.
     pub fn issue(&self, certificate: TestCertificate) -> io::Result<CertificateFiles> {
-        let TestCertificate { common_name, hosts, last_year } = certificate;
+        let TestCertificate { common_name, hosts, last_year, days } = certificate;
         let mut params = params(&common_name, hosts)?;
         params.not_before = date_time_ymd(2000, 1, 1);
-        params.not_after = date_time_ymd(last_year, 12, 31);
+        params.not_after = match days {
+            Some(days) => {
+                let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_err(failed)?;
+                date_time_ymd(1970, 1, 1) + now + Duration::from_secs(days * 86_400)
+            }
+            None => date_time_ymd(last_year, 12, 31),
+        };
         // A server is its own client: etcd's HTTP gateway calls the member that it is part of.
         params.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
@@ -91,12 +100,18 @@ impl TestCertificate {
 
     /// One for a client of this name. A server whose users have names takes it for the user of that name.
     pub fn client(common_name: &str) -> Self {
-        Self { common_name: common_name.to_owned(), hosts: Vec::new(), last_year: 2999 }
+        Self { common_name: common_name.to_owned(), hosts: Vec::new(), last_year: 2999, days: None }
     }
 
     /// For these host names and addresses.
     pub fn with_hosts<H: Into<String>>(mut self, hosts: impl IntoIterator<Item = H>) -> Self {
         self.hosts = hosts.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Valid for so many days from now on.
+    pub fn valid_for(mut self, days: u64) -> Self {
+        self.days = Some(days);
         self
     }
 

@@ -8,7 +8,7 @@ use storage_core::kv::{
 };
 
 use crate::cluster::Cluster;
-use crate::{EtcdConfig, lease, range, txn, watch};
+use crate::{EtcdConfig, EtcdHealth, lease, range, txn, watch};
 
 /// A connection to an etcd cluster.
 ///
@@ -40,6 +40,14 @@ impl EtcdBackend {
     pub async fn connect(config: &EtcdConfig) -> Result<Self, BackendError> {
         Ok(Self { cluster: Cluster::connect(config).await?, config: config.clone() })
     }
+
+    /// Asks every member how it is, all at once. It takes no longer than the dial timeout, and changes nothing: neither in
+    /// the store nor about which members are used.
+    ///
+    /// Dropping the future is safe.
+    pub async fn health(&self) -> EtcdHealth {
+        self.cluster.health().await
+    }
 }
 
 #[async_trait]
@@ -56,7 +64,7 @@ impl KvBackend for EtcdBackend {
 
     async fn txn(&self, txn: Txn) -> Result<TxnReply, BackendError> {
         txn.check(&self.limits())?;
-        let call = self.cluster.call("transaction");
+        let call = self.cluster.call("txn");
         call.run(txn::run(&call, txn, &self.config)).await
     }
 
@@ -66,12 +74,12 @@ impl KvBackend for EtcdBackend {
     }
 
     async fn keep_alive(&self, lease: LeaseId) -> Result<Duration, BackendError> {
-        let call = self.cluster.call("keep alive");
+        let call = self.cluster.call("keep_alive");
         call.run(call.read(|attempt| lease::keep_alive(attempt, lease))).await
     }
 
     async fn time_to_live(&self, lease: LeaseId) -> Result<Duration, BackendError> {
-        let call = self.cluster.call("time to live");
+        let call = self.cluster.call("time_to_live");
         call.run(call.read(|attempt| lease::time_to_live(attempt, lease))).await
     }
 

@@ -7,8 +7,10 @@ mod cluster;
 mod config;
 mod deadline;
 mod error;
+mod health;
 mod lease;
 mod link;
+mod observe;
 mod paging;
 mod range;
 mod txn;
@@ -20,3 +22,4 @@ pub use config::{
     CaddyfileLoading, ConfigError, ConfigProblem, ConfigSetting, EtcdConfig, EtcdConfigBuilder, OldClusters,
     Secret, ServerVerification, TlsConfig,
 };
+pub use health::{Alarm, AlarmKind, Alarms, EndpointHealth, EtcdHealth, Service};

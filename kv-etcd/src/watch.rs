@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::bounds::{Bounds, number, revision};
 use crate::cluster::{Attempt, Call, Witness, probe};
 use crate::error::{from_cancel_reason, from_client};
+use crate::observe;
 
 /// Opens a watch, and returns when the server has confirmed it.
 ///
@@ -102,7 +103,10 @@ impl Watch {
         let message = tokio::select! {
             biased;
             message = self.stream.message() => message.map_err(from_client)?,
-            () = self.ended.cancelled() => return Err(unavailable("the server of the watch is silent or has left")),
+            () = self.ended.cancelled() => {
+                observe::watch_ended(self.witness.endpoint());
+                return Err(unavailable("the server of the watch is silent or has left"));
+            }
         };
         let message = message.ok_or_else(|| unavailable("the server closed the watch"))?;
         self.witness.check_cluster(message.header())?;

@@ -126,7 +126,11 @@ async fn no_secret_is_shown_or_logged() {
     }
     // Those who handle the secrets were listened to: HTTP/2 with its frames, TLS over `log`, and we.
     let logged = logged.text();
-    for expected in ["TRACE", "h2::", "Headers {", "hyper_util::", "rustls::", "Attempting client auth"] {
+    let login = "kv_etcd::observe: the login has failed endpoint=\"https://";
+    let token = "kv_etcd::observe: asking for a new token endpoint=\"https://";
+    for expected in
+        [login, token, "TRACE", "h2::", "Headers {", "hyper_util::", "rustls::", "Attempting client auth"]
+    {
         assert!(logged.contains(expected), "{expected} is not in the log");
     }
 }

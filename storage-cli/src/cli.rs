@@ -64,6 +64,13 @@ pub(crate) enum Command {
     Locks(Locks),
     /// Print every change of files, until it is interrupted.
     Watch(Watch),
+    /// Show how the store is: every member, alarms, certificates, and a short session; 0 if it serves, 3 if not.
+    ///
+    /// Asks every endpoint, and every member that the cluster names, within the dial timeout. Warns on standard error
+    /// of members that are not reached, have no leader or are behind, of alarms, of certificates that end within 30
+    /// days, and of a session that ends earlier than the clock here says. The session is a lease of 10 s, which is
+    /// taken back at once; nothing else is written.
+    Health,
     /// Show or check the configuration: that of --config, or else the variables `CADDY_CLUSTERING_ETCD_*`.
     #[command(arg_required_else_help = false)]
     Config(Config),

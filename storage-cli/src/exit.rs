@@ -81,35 +81,6 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// The name of a kind of error in JSON.
-pub(crate) fn kind_name(kind: ErrorKind) -> &'static str {
-    match kind {
-        ErrorKind::NotFound => "not_found",
-        ErrorKind::AlreadyExists => "already_exists",
-        ErrorKind::IsADirectory => "is_a_directory",
-        ErrorKind::NotADirectory => "not_a_directory",
-        ErrorKind::InvalidPath => "invalid_path",
-        ErrorKind::InvalidName => "invalid_name",
-        ErrorKind::ChecksumMismatch => "checksum_mismatch",
-        ErrorKind::Corrupt => "corrupt",
-        ErrorKind::Conflict => "conflict",
-        ErrorKind::TooLarge => "too_large",
-        ErrorKind::LockTimeout => "lock_timeout",
-        ErrorKind::LockLost => "lock_lost",
-        ErrorKind::NotHeld => "not_held",
-        ErrorKind::Closed => "closed",
-        ErrorKind::Unavailable => "unavailable",
-        ErrorKind::Timeout => "timeout",
-        ErrorKind::OutcomeUnknown => "outcome_unknown",
-        ErrorKind::PermissionDenied => "permission_denied",
-        ErrorKind::Unauthenticated => "unauthenticated",
-        ErrorKind::NoSpace => "no_space",
-        ErrorKind::InvalidConfig => "invalid_config",
-        ErrorKind::Unsupported => "unsupported",
-        _ => "internal",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,7 +115,7 @@ mod tests {
     fn every_kind_has_its_code_and_its_name() {
         for (kind, code, name) in TABLE {
             assert_eq!(Exit::of(kind).code(), code, "{kind:?}");
-            assert_eq!(kind_name(kind), name, "{kind:?}");
+            assert_eq!(kind.name(), name, "{kind:?}");
         }
     }
 

@@ -6,7 +6,7 @@ use std::{io, iter};
 
 use storage_core::{Error, ErrorKind};
 
-use crate::exit::{Exit, kind_name};
+use crate::exit::Exit;
 
 /// Why the command, or one file's part of it, failed.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl Failure {
     /// An operation of this command on this path failed in the storage.
     pub(crate) fn storage(command: &str, path: &str, error: &Error) -> Self {
         let message = format!("{command} {path:?}: {}", explained(command, path, error));
-        Self::Told { exit: Exit::of(error.kind()), kind: kind_name(error.kind()), message }
+        Self::Told { exit: Exit::of(error.kind()), kind: error.kind().name(), message }
     }
 
     /// An operation on no path in particular failed in the storage.
@@ -46,12 +46,12 @@ impl Failure {
             _ => format!("; check {to_check}"),
         };
         let message = format!("store {store}: {}{hint}", with_causes(error.to_string(), error.source()));
-        Self::Told { exit: Exit::of(kind), kind: kind_name(kind), message }
+        Self::Told { exit: Exit::of(kind), kind: kind.name(), message }
     }
 
     /// The failure that the storage would call by this kind, found without asking it.
     pub(crate) fn of_kind(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self::Told { exit: Exit::of(kind), kind: kind_name(kind), message: message.into() }
+        Self::Told { exit: Exit::of(kind), kind: kind.name(), message: message.into() }
     }
 
     /// The command was called in a way that cannot work.
@@ -137,7 +137,7 @@ fn described(path: &str, error: &Error) -> String {
 }
 
 /// A message and the causes behind it, each unless it has been said already.
-fn with_causes(mut text: String, source: Option<&(dyn StdError + 'static)>) -> String {
+pub(crate) fn with_causes(mut text: String, source: Option<&(dyn StdError + 'static)>) -> String {
     for cause in iter::successors(source, |&cause| cause.source()) {
         let cause = cause.to_string();
         if !text.contains(&cause) {

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use storage_core::{EntryKind, Metadata};
 
+use crate::exit::Exit;
 use crate::failure::{Failure, one_line};
 
 /// How the output is written.
@@ -69,6 +70,13 @@ impl Output {
     /// Tells of something that does not end the command.
     pub(crate) fn warn(&self, failure: &Failure) {
         tell(self.format, failure, Weight::Warning);
+    }
+
+    /// Tells of something that is no failure yet.
+    pub(crate) fn caution(&self, kind: &'static str, what: String) {
+        // People see both kinds of lines mixed; in JSON they have different names.
+        let what = if self.format == Format::Text { format!("warning: {what}") } else { what };
+        self.warn(&Failure::new(Exit::Ok, kind, what));
     }
 }
 

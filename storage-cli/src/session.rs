@@ -26,7 +26,7 @@ pub(crate) struct Session {
 /// Where the tree is, and how it is opened.
 pub(crate) struct Place {
     choice: Choice,
-    store: Store,
+    pub(crate) store: Store,
     pub(crate) options: StorageOptions,
 }
 
@@ -55,16 +55,20 @@ impl Session {
     }
 }
 
+impl Store {
+    /// Connects to the store, whatever is in it.
+    pub(crate) async fn connect(&self) -> Result<Arc<dyn KvBackend>, BackendError> {
+        Ok(match self {
+            Self::Memory => Arc::new(MemoryBackend::new()),
+            Self::Etcd(config) => Arc::new(EtcdBackend::connect(config).await?),
+        })
+    }
+}
+
 impl Place {
     /// Opens the tree.
     pub(crate) async fn open(&self) -> Result<Tree, Failure> {
-        let backend = match &self.store {
-            Store::Memory => Arc::new(MemoryBackend::new()) as Arc<dyn KvBackend>,
-            Store::Etcd(config) => {
-                let etcd = EtcdBackend::connect(config).await;
-                Arc::new(etcd.map_err(|error| self.not_opened(not_connected(&error), &error))?)
-            }
-        };
+        let backend = self.store.connect().await.map_err(|error| self.not_connected(&error))?;
         let opened = Storage::open(backend, self.options.clone()).await;
         opened.map_err(|error| self.not_opened(error.kind(), &error))
     }
@@ -72,6 +76,16 @@ impl Place {
     /// Lets a `kvfs` in this command work on the same tree.
     pub(crate) fn hand_on(&self, command: &mut Command) {
         self.choice.hand_on(command);
+    }
+
+    /// The failure to connect to it.
+    pub(crate) fn not_connected(&self, error: &BackendError) -> Failure {
+        self.not_opened(not_connected(error), error)
+    }
+
+    /// What to check when it does not serve.
+    pub(crate) fn to_check(&self) -> String {
+        self.choice.to_check()
     }
 
     fn not_opened(&self, kind: ErrorKind, error: &dyn StdError) -> Failure {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use storage_core::kv::{BackendError, BackendErrorKind, Key};
 use tokio::time::{Instant, sleep, timeout_at};
+use tracing::Instrument;
 
 use super::Shared;
 use super::backoff::Pauses;
@@ -14,6 +15,7 @@ use super::member::{Member, is_failure};
 use super::notes::Notes;
 use super::patience::Patience;
 use super::probe;
+use crate::observe;
 
 /// A call of the backend.
 pub(crate) struct Call<'a> {
@@ -39,10 +41,13 @@ impl<'a> Call<'a> {
             self.notes.sent(true);
             body.await
         };
-        match timeout_at(self.deadline(), body).await {
+        let span = observe::call(self.notes.name);
+        let result = match timeout_at(self.deadline(), body.instrument(span.clone())).await {
             Ok(result) => result,
             Err(_) => Err(self.notes.at_deadline(self.shared.request_timeout)),
-        }
+        };
+        observe::call_ended(&span, self.notes.name, &result, self.begin.elapsed(), self.notes.attempts());
+        result
     }
 
     /// A key that may be read when any read will do.
@@ -72,7 +77,9 @@ impl<'a> Call<'a> {
         }
         let ask = |attempt| async { probe::answer(probe::ask(attempt, &self.shared.probe_key).await) };
         let (member, ()) = Box::pin(self.shared.hedge(&self.notes, ask)).await?;
-        members.prefer(&member);
+        if let Some(before) = members.prefer(&member) {
+            observe::failed_over(before.endpoint(), member.endpoint());
+        }
         Ok(member)
     }
 
@@ -116,6 +123,7 @@ impl<'a> Call<'a> {
     {
         let (patience, for_bytes) = (self.shared.patience.current(), Patience::for_bytes(bytes));
         let begin = Instant::now();
+        self.notes.attempt();
         let connection = member.connection();
         let sent = connection.link.call(|handles| {
             let witness = Witness::new(&self.shared.history, member);
@@ -123,7 +131,7 @@ impl<'a> Call<'a> {
         });
         let until = (begin + patience + for_bytes).min(self.deadline());
         let Ok(result) = timeout_at(until, sent).await else {
-            member.silent(&connection);
+            member.silent(&connection, begin.elapsed());
             self.shared.patience.exhausted(patience);
             let message = format!("{}: no answer after {:?}", member.endpoint(), begin.elapsed());
             return Err(BackendError::new(BackendErrorKind::Timeout, message));

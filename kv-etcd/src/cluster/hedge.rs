@@ -54,6 +54,7 @@ impl Shared {
             if next.is_some_and(|next| next <= Instant::now()) {
                 next = None;
                 let (member, patience) = round.next(self);
+                notes.attempt();
                 let (call, silence) = (&call, &silence);
                 attempts.push(async move {
                     let on_silence = || {
@@ -104,7 +105,7 @@ impl Shared {
         let result = if let Ok(result) = timeout(patience, &mut answer).await {
             result
         } else {
-            member.silent(&connection);
+            member.silent(&connection, patience);
             on_silence();
             answer.await
         };

@@ -9,6 +9,7 @@ use storage_core::kv::{BackendError, BackendErrorKind, Revision};
 use super::member::Member;
 use crate::OldClusters;
 use crate::bounds::{number, revision};
+use crate::observe;
 
 /// What all answers so far have shown.
 pub(super) struct History {
@@ -91,14 +92,23 @@ impl Witness {
     pub(crate) fn check_cluster(&self, header: Option<&ResponseHeader>) -> Result<(), BackendError> {
         let Some(header) = header else { return Ok(()) };
         self.member.set_id(header.member_id());
-        self.history.check_cluster(header)
+        self.told(self.history.check_cluster(header))
     }
 
     /// Checks that too, and that the cluster has not gone back. Only for the answer to a write or a linearizable read.
     pub(crate) fn check(&self, header: Option<&ResponseHeader>) -> Result<(), BackendError> {
         self.check_cluster(header)?;
         let found = header.map_or(self.floor, ResponseHeader::revision);
-        self.history.check_revision(self.floor, found)
+        self.told(self.history.check_revision(self.floor, found))
+    }
+
+    fn told(&self, result: Result<(), BackendError>) -> Result<(), BackendError> {
+        result.inspect_err(|error| observe::member_refused(self.member.endpoint(), error))
+    }
+
+    /// The member that the attempt is made on.
+    pub(crate) fn endpoint(&self) -> &str {
+        self.member.endpoint()
     }
 
     /// Notes a revision that exists.

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::breaker::{Breaker, Failure};
 use crate::link::{Connector, Link};
+use crate::observe;
 
 /// For how long an answer proves that a member is there: a write is sent to none that has not answered lately.
 const FRESH: Duration = Duration::from_secs(1);
@@ -138,13 +139,14 @@ impl Member {
     /// Notes how a call on this connection has ended.
     pub(super) fn report<T>(&self, connection: &Arc<Connection>, result: &Result<T, BackendError>) {
         match result {
-            Err(error) if is_failure(error) => self.failed(connection),
+            Err(error) if is_failure(error) => self.failed(connection, error),
             _ => self.answered(connection),
         }
     }
 
     fn answered(&self, connection: &Arc<Connection>) {
         let mut state = self.state();
+        let (was_well, is_first) = (state.breaker.is_closed(), state.answered.is_none());
         state.breaker.succeeded();
         if Arc::ptr_eq(&state.connection, connection) {
             state.answered = Some(Instant::now());
@@ -152,34 +154,48 @@ impl Member {
         } else {
             state.forget(connection);
         }
+        drop(state);
+        if !was_well {
+            observe::breaker_closed(&self.endpoint);
+        } else if is_first {
+            observe::member_well(&self.endpoint, true);
+        }
     }
 
-    fn failed(&self, connection: &Arc<Connection>) {
+    fn failed(&self, connection: &Arc<Connection>, error: &BackendError) {
         let mut state = self.state();
         if Arc::ptr_eq(&state.connection, connection) {
-            self.fail(&mut state);
+            self.fail(state, error);
         } else {
             // What has become of it says nothing new about the member.
             state.forget(connection);
         }
     }
 
-    /// Notes that a call on this connection got no answer in its time.
-    pub(super) fn silent(&self, connection: &Arc<Connection>) {
+    /// Notes that a call on this connection got no answer in its time, which was so long.
+    pub(super) fn silent(&self, connection: &Arc<Connection>, patience: Duration) {
         let mut state = self.state();
         if Arc::ptr_eq(&state.connection, connection) {
             let fresh = Connection::new(self.connector.link(&self.endpoint));
             let suspect = std::mem::replace(&mut state.connection, fresh);
             state.suspects.push(suspect);
-            self.fail(&mut state);
+            let error = BackendError::new(BackendErrorKind::Timeout, format!("after {patience:?}"));
+            self.fail(state, &error);
+            observe::silent(&self.endpoint);
         }
     }
 
-    fn fail(&self, state: &mut State) {
+    fn fail(&self, mut state: MutexGuard<'_, State>, error: &BackendError) {
         state.answered = None;
-        match state.breaker.failed() {
-            Failure::Opened => {}
-            Failure::Reopened => state.give_up_suspects(),
+        let failure = state.breaker.failed();
+        if failure == Failure::Reopened {
+            state.give_up_suspects();
+        }
+        // Whoever listens may take time, and may call us.
+        drop(state);
+        match failure {
+            Failure::Opened => observe::breaker_opened(&self.endpoint, error),
+            Failure::Reopened => {}
             Failure::Known => return,
         }
         self.news.notify_one();

@@ -4,6 +4,7 @@ use rand::seq::SliceRandom;
 use tokio::time::Instant;
 
 use super::member::Member;
+use crate::observe;
 
 /// Who there is, and who is asked first.
 ///
@@ -35,11 +36,12 @@ impl Members {
         self.list().members.len()
     }
 
-    pub(super) fn prefer(&self, member: &Arc<Member>) {
+    /// Asks this member first from now on. Answers whom it replaces, if that is another one.
+    pub(super) fn prefer(&self, member: &Arc<Member>) -> Option<Arc<Member>> {
         let mut list = self.list();
-        if let Some(place) = list.members.iter().position(|known| Arc::ptr_eq(known, member)) {
-            list.preferred = place;
-        }
+        let place = list.members.iter().position(|known| Arc::ptr_eq(known, member))?;
+        let before = std::mem::replace(&mut list.preferred, place);
+        (before != place).then(|| Arc::clone(&list.members[before]))
     }
 
     /// Whom to ask who is not among these: somebody who is well, the preferred one first, else the one that may be
@@ -51,10 +53,14 @@ impl Members {
         let is_tried = |place: usize| tried.iter().any(|tried| Arc::ptr_eq(tried, &list.members[place]));
         let left: Vec<_> = places.filter(|&place| !is_tried(place)).collect();
         if let Some(&place) = left.iter().find(|&&place| list.members[place].is_well()) {
-            if !list.members[list.preferred].is_well() {
+            let (picked, preferred) = (Arc::clone(&list.members[place]), list.preferred);
+            if !list.members[preferred].is_well() {
+                let before = Arc::clone(&list.members[preferred]);
                 list.preferred = place;
+                drop(list);
+                observe::failed_over(before.endpoint(), picked.endpoint());
             }
-            return Some(Arc::clone(&list.members[place]));
+            return Some(picked);
         }
         let soonest = left.into_iter().min_by_key(|&place| list.members[place].until());
         soonest.map(|place| Arc::clone(&list.members[place]))

@@ -10,6 +10,7 @@ mod backoff;
 mod breaker;
 mod call;
 mod connect;
+mod health;
 mod hedge;
 mod history;
 mod keeper;
@@ -32,8 +33,8 @@ pub(crate) use call::Call;
 pub(crate) use hedge::Attempt;
 pub(crate) use history::Witness;
 
-use crate::EtcdConfig;
 use crate::link::Connector;
+use crate::{EtcdConfig, EtcdHealth};
 use history::History;
 use member::{Member, Origin};
 use members::Members;
@@ -56,6 +57,16 @@ impl Cluster {
         let mut keeper = JoinSet::new();
         keeper.spawn(keeper::keep(Arc::clone(&shared), config.auto_sync_interval(), work));
         Ok(Self { shared, keeper: Arc::new(keeper) })
+    }
+
+    /// Asks how every member is.
+    pub(crate) async fn health(&self) -> EtcdHealth {
+        self.shared.health().await
+    }
+
+    /// The same, without connecting first.
+    pub(crate) async fn check(config: &EtcdConfig) -> Result<EtcdHealth, BackendError> {
+        Ok(Shared::new(config)?.health().await)
     }
 
     /// Begins a call: its time runs from now on.

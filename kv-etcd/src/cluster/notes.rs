@@ -1,14 +1,17 @@
 use std::error::Error as StdError;
 use std::iter;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use storage_core::kv::{BackendError, BackendErrorKind};
 
-/// What is to be told of a call if its time runs out.
+use crate::observe;
+
+/// What is to be told of a call: in the end, and if its time runs out.
 pub(super) struct Notes {
-    name: &'static str,
+    pub(super) name: &'static str,
+    attempts: AtomicU32,
     /// The last failure of each member that was asked, the latest one last.
     failures: Mutex<Vec<(String, BackendErrorKind, String)>>,
     /// Whether it has begun, and for a write whether an attempt is under way.
@@ -17,10 +20,26 @@ pub(super) struct Notes {
 
 impl Notes {
     pub(super) fn new(name: &'static str) -> Self {
-        Self { name, failures: Mutex::default(), is_sent: AtomicBool::new(false) }
+        Self {
+            name,
+            attempts: AtomicU32::new(0),
+            failures: Mutex::default(),
+            is_sent: AtomicBool::new(false),
+        }
     }
 
+    /// Notes that one more attempt is made.
+    pub(super) fn attempt(&self) {
+        self.attempts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn attempts(&self) -> u32 {
+        self.attempts.load(Ordering::Relaxed)
+    }
+
+    /// Notes that an attempt has failed, or is silent, and the call goes on.
     pub(super) fn failed(&self, endpoint: &str, error: &BackendError) {
+        observe::repeated(endpoint, error);
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         failures.retain(|(known, ..)| known != endpoint);
         failures.push((endpoint.to_owned(), error.kind(), text(error)));

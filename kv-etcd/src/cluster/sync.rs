@@ -11,6 +11,7 @@ use super::member::{Member, Origin};
 use super::notes::Notes;
 use super::probe;
 use crate::error::from_client;
+use crate::observe;
 
 impl Shared {
     /// Takes in the members that have come, and lets those go that it took in and that have left. While the cluster does
@@ -21,11 +22,17 @@ impl Shared {
         let Ok(Ok((_, named))) = named else { return };
         for gone in self.members.remove(|member| is_gone(member, &named)) {
             gone.end();
+            observe::member_removed(gone.endpoint());
         }
         for endpoint in named {
             if let Some(member) = self.newcomer(&endpoint).await {
+                observe::member_found(member.endpoint());
                 self.members.add(member);
             }
+        }
+        // For those who begin to look later than the members changed.
+        for member in self.members.all() {
+            observe::member_well(member.endpoint(), member.is_well());
         }
     }
 
@@ -48,7 +55,7 @@ impl Shared {
 }
 
 /// Never in plain text where the settings name encrypted endpoints alone.
-fn is_allowed(endpoint: &str, configured: &[String]) -> bool {
+pub(super) fn is_allowed(endpoint: &str, configured: &[String]) -> bool {
     let is_encrypted = |endpoint: &str| endpoint.starts_with("https://");
     let is_plain_allowed = || !configured.iter().all(|configured| is_encrypted(configured));
     is_encrypted(endpoint) || endpoint.starts_with("http://") && is_plain_allowed()
@@ -72,7 +79,7 @@ fn is_gone(member: &Member, named: &[String]) -> bool {
     member.origin() == Origin::Found && !named.iter().any(|named| named == trimmed(member.endpoint()))
 }
 
-fn trimmed(endpoint: &str) -> &str {
+pub(super) fn trimmed(endpoint: &str) -> &str {
     endpoint.trim_end_matches('/')
 }
 

@@ -32,6 +32,10 @@ impl Advice {
         Self { endpoint: endpoint.into(), permission: permission.into(), memory }
     }
 
+    pub(super) fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
     pub(super) fn add(&self, error: BackendError) -> BackendError {
         let endpoint = &self.endpoint;
         if let Some(refusal) = Refusal::behind(&error) {

@@ -14,6 +14,7 @@ use super::memory::Memory;
 use super::refusal::Refusal;
 use super::stream::Stream;
 use super::tls::Tls;
+use super::validity;
 
 /// Makes the connections to a member: TCP, and TLS on it.
 #[derive(Clone)]
@@ -47,6 +48,8 @@ impl Dialer {
         })?;
         let encrypted = tls.connector().connect(name, tcp).await;
         let encrypted = encrypted.map_err(|error| tls.diagnosis.handshake(&error))?;
+        let certificates = encrypted.get_ref().1.peer_certificates();
+        self.memory.certificate_ends(certificates.and_then(<[_]>::first).and_then(validity::end_of));
         Ok(Stream::encrypted(encrypted, tls.diagnosis, self.memory))
     }
 }

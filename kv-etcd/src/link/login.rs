@@ -13,6 +13,7 @@ use super::token::TokenSlot;
 use crate::Secret;
 use crate::deadline::within;
 use crate::error::from_client;
+use crate::observe;
 
 /// For how long a member that has refused the password is not asked again. Checking one costs it a good part of a
 /// second of computing, and it is not going to like it better soon.
@@ -70,13 +71,16 @@ impl Login {
         {
             return Err(failed.again());
         }
-        match within(self.limit, "authenticating", self.authenticate()).await {
+        observe::login(self.advice.endpoint());
+        let result = within(self.limit, "authenticating", self.authenticate()).await;
+        let result = result.map_err(|error| self.advice.add(error).not_applied());
+        observe::login_ended(self.advice.endpoint(), &self.user, &result);
+        match result {
             Ok(number) => {
                 *attempt = None;
                 Ok(number)
             }
             Err(error) => {
-                let error = self.advice.add(error).not_applied();
                 let failed = attempt.insert(Failed { at: Instant::now(), error });
                 Err(failed.again())
             }

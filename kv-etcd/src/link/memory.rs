@@ -1,14 +1,16 @@
 use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
 
 use super::refusal::Refusal;
 
-/// What went wrong with the newest connection before it carried anything.
+/// What is known of the newest connection: above all what went wrong before it carried anything.
 ///
 /// HTTP/2 keeps of an error below it only the kind. What a member says in TLS after the handshake, which is when it
 /// refuses a client without certificate in TLS 1.3, would be lost on the way up.
 #[derive(Default)]
 pub(super) struct Memory {
     refusal: Mutex<Option<Refusal>>,
+    certificate_end: Mutex<Option<SystemTime>>,
 }
 
 impl Memory {
@@ -23,6 +25,15 @@ impl Memory {
 
     pub(super) fn recall(&self) -> Option<Refusal> {
         self.lock().clone()
+    }
+
+    /// Notes until when the certificate of the member is valid.
+    pub(super) fn certificate_ends(&self, end: Option<SystemTime>) {
+        *self.certificate_end.lock().unwrap_or_else(PoisonError::into_inner) = end;
+    }
+
+    pub(super) fn certificate_end(&self) -> Option<SystemTime> {
+        *self.certificate_end.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Refusal>> {

@@ -19,11 +19,15 @@ mod skip_verify;
 mod stream;
 mod tls;
 mod token;
+mod validity;
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use etcd_client::{Client, ClusterClient, ConnectOptions, KvClient, LeaseClient, WatchClient};
+use etcd_client::{
+    Client, ClusterClient, ConnectOptions, KvClient, LeaseClient, MaintenanceClient, WatchClient,
+};
 use futures::FutureExt;
 use http::Uri;
 use storage_core::kv::{BackendError, BackendErrorKind};
@@ -84,28 +88,36 @@ impl Connector {
         let advice = Advice::new(endpoint, &self.config, Arc::clone(&memory));
         let token = Arc::new(TokenSlot::default());
         let client = self.client(endpoint, &memory, &token);
-        let login = client.as_ref().ok().and_then(|client| {
+        let login = client.as_ref().ok().and_then(|(client, _)| {
             let (user, password) = (self.config.username()?, self.config.password()?);
             let limit = self.config.dial_timeout();
             Some(Login::new(client.auth_client(), user, password.clone(), limit, token, advice.clone()))
         });
-        let handles = client.map(|client| Handles {
-            kv: client.kv_client().max_decoding_message_size(MAX_REPLY_BYTES),
-            lease: client.lease_client(),
-            watch: client.watch_client().max_decoding_message_size(MAX_REPLY_BYTES),
-            cluster: client.cluster_client(),
+        let handles = client.map(|(client, alone)| {
+            let handles = Handles {
+                kv: client.kv_client().max_decoding_message_size(MAX_REPLY_BYTES),
+                lease: client.lease_client(),
+                watch: client.watch_client().max_decoding_message_size(MAX_REPLY_BYTES),
+                cluster: client.cluster_client(),
+            };
+            (handles, alone)
         });
         let endpoint = endpoint.to_owned();
-        Link { inner: Arc::new(Inner { endpoint, handles, login, advice }) }
+        Link { inner: Arc::new(Inner { endpoint, handles, login, advice, memory }) }
     }
 
-    /// The library's client, on a channel of ours.
+    /// Until when our own certificate is valid, if we have one.
+    pub(crate) fn client_certificate_end(&self) -> Option<SystemTime> {
+        self.tls.as_ref().and_then(|tls| tls.client_certificate_end)
+    }
+
+    /// The library's clients on a channel of ours: one that wants a leader and one that does not.
     fn client(
         &self,
         endpoint: &str,
         memory: &Arc<Memory>,
         token: &Arc<TokenSlot>,
-    ) -> Result<Client, &'static str> {
+    ) -> Result<(Client, Client), &'static str> {
         let uri: Uri = endpoint.parse().map_err(|_| "the endpoint is no URL")?;
         let tls = match (&self.tls, is_encrypted(endpoint)) {
             (_, false) => None,
@@ -122,9 +134,12 @@ impl Connector {
         // A member without a leader says so at once, and ends its watches, instead of keeping us waiting.
         let options = ConnectOptions::new().with_require_leader(true);
         let channel = token::attach(connections, Arc::clone(token));
-        let client = Client::from_channel(channel, Some(options)).now_or_never();
-        let client = client.expect("without a user there is nothing to wait for");
-        Ok(client.expect("without a user there is nothing that can fail"))
+        let client = |options| {
+            let client = Client::from_channel(channel.clone(), Some(options)).now_or_never();
+            let client = client.expect("without a user there is nothing to wait for");
+            client.expect("without a user there is nothing that can fail")
+        };
+        Ok((client(options), client(ConnectOptions::new())))
     }
 }
 
@@ -137,9 +152,10 @@ pub(crate) struct Link {
 struct Inner {
     endpoint: String,
     /// Or why there can be none.
-    handles: Result<Handles, &'static str>,
+    handles: Result<(Handles, Client), &'static str>,
     login: Option<Login>,
     advice: Advice,
+    memory: Arc<Memory>,
 }
 
 /// What calls are made with.
@@ -151,6 +167,13 @@ pub(crate) struct Handles {
     pub(crate) cluster: ClusterClient,
 }
 
+/// What a member is asked with about itself. It answers without a leader too.
+pub(crate) struct Inquiry {
+    pub(crate) kv: KvClient,
+    pub(crate) cluster: ClusterClient,
+    pub(crate) maintenance: MaintenanceClient,
+}
+
 impl Link {
     /// Runs a call on this member. If there is a user it authenticates first, and again when the member does not accept
     /// the token any more; the call is then made once or twice more.
@@ -160,10 +183,39 @@ impl Link {
     where
         F: Future<Output = Result<T, BackendError>>,
     {
+        let (handles, _) = self.handles()?;
+        self.as_user(|| call(handles.clone())).await
+    }
+
+    /// Runs a call that asks this member about itself, in the same way.
+    pub(crate) async fn inquire<T, F>(&self, call: impl Fn(Inquiry) -> F) -> Result<T, BackendError>
+    where
+        F: Future<Output = Result<T, BackendError>>,
+    {
+        let (_, alone) = self.handles()?;
+        let inquiry = || Inquiry {
+            kv: alone.kv_client(),
+            cluster: alone.cluster_client(),
+            maintenance: alone.maintenance_client(),
+        };
+        self.as_user(|| call(inquiry())).await
+    }
+
+    /// Until when the certificate is valid that the member has shown, if it has.
+    pub(crate) fn certificate_end(&self) -> Option<SystemTime> {
+        self.inner.memory.certificate_end()
+    }
+
+    fn handles(&self) -> Result<&(Handles, Client), BackendError> {
+        let Inner { endpoint, handles, .. } = &*self.inner;
+        handles.as_ref().map_err(|problem| invalid(format!("{endpoint}: {problem}")))
+    }
+
+    async fn as_user<T, F>(&self, call: impl Fn() -> F) -> Result<T, BackendError>
+    where
+        F: Future<Output = Result<T, BackendError>>,
+    {
         let inner = &self.inner;
-        let handles =
-            inner.handles.as_ref().map_err(|problem| invalid(format!("{}: {problem}", inner.endpoint)))?;
-        let call = || call(handles.clone());
         let result = match &inner.login {
             None => call().await,
             Some(login) => as_user(login, call).await?,

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::client::WebPkiServerVerifier;
@@ -12,6 +13,7 @@ use tokio_rustls::rustls::{ClientConfig, Error, InconsistentKeys, RootCertStore}
 use super::diagnosis::Diagnosis;
 use super::pem;
 use super::skip_verify::SkipVerify;
+use super::validity;
 use crate::{ServerVerification, TlsConfig};
 
 /// How connections are encrypted. Clones share the sessions that can be resumed.
@@ -20,6 +22,8 @@ pub(super) struct Tls {
     config: Arc<ClientConfig>,
     server_name: Option<ServerName<'static>>,
     pub(super) diagnosis: Diagnosis,
+    /// Until when our certificate is valid, if we have one.
+    pub(super) client_certificate_end: Option<SystemTime>,
 }
 
 impl Tls {
@@ -34,9 +38,11 @@ impl Tls {
             // Not dangerous in itself: it is the usual one unless `tls.skip_verify` is set.
             .dangerous()
             .with_custom_certificate_verifier(verifier);
+        let mut client_certificate_end = None;
         let mut config = match (settings.cert(), settings.key()) {
             (Some(cert), Some(key)) => {
                 let chain = pem::certificates("tls.cert", cert)?;
+                client_certificate_end = chain.first().and_then(validity::end_of);
                 let private_key = pem::private_key("tls.key", key)?;
                 config.with_client_auth_cert(chain, private_key).map_err(|error| match error {
                     Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => format!(
@@ -57,7 +63,8 @@ impl Tls {
             server_name(name).ok_or_else(|| "tls.server_name: it is no host name or address".to_owned())
         });
         let diagnosis = Diagnosis { has_cert: settings.cert().is_some(), has_ca: settings.ca().is_some() };
-        Ok(Self { config: Arc::new(config), server_name: server_name.transpose()?, diagnosis })
+        let server_name = server_name.transpose()?;
+        Ok(Self { config: Arc::new(config), server_name, diagnosis, client_certificate_end })
     }
 
     pub(super) fn connector(&self) -> TlsConnector {

@@ -111,11 +111,6 @@ fn refuse(problems: Vec<String>, session: &Session) -> Exit {
 
 fn warn(warnings: Vec<String>, session: &Session) {
     for warning in warnings {
-        // People see both kinds of lines mixed; in JSON they have different names.
-        let warning = match session.output.format() {
-            Format::Text => format!("warning: {warning}"),
-            Format::Json => warning,
-        };
-        session.output.warn(&Failure::new(Exit::Ok, "suspicious", warning));
+        session.output.caution("suspicious", warning);
     }
 }

@@ -5,6 +5,7 @@ mod config;
 mod exists;
 mod export;
 mod get;
+mod health;
 mod import;
 mod lock;
 mod locks;
@@ -35,6 +36,7 @@ pub(crate) async fn run(command: Command, session: &mut Session) -> Result<Exit,
         Command::TryLock(args) => lock::run_if_free(args, session).await,
         Command::Locks(args) => locks::run(args, session).await,
         Command::Watch(args) => watch::run(args, session).await,
+        Command::Health => health::run(session).await,
         Command::Config(args) => config::run(args, session).await,
     }
 }

@@ -245,22 +245,22 @@ async fn watches_on_a_silent_connection_end_when_the_member_answers_on_another_o
     let answered = |connection: &Arc<_>| a.report(connection, &Ok(()));
     // A slow answer clears it.
     let first = a.connection();
-    a.silent(&first);
+    a.silent(&first, SILENCE);
     let second = a.connection();
     assert!(!Arc::ptr_eq(&first, &second) && !first.ended.is_cancelled());
     answered(&first);
     answered(&second);
     assert!(!first.ended.is_cancelled() && a.is_well());
     // One on the connection that has replaced it does not.
-    a.silent(&second);
+    a.silent(&second, SILENCE);
     let third = a.connection();
     answered(&third);
     assert!(second.ended.is_cancelled() && !third.ended.is_cancelled());
     // Nor does another silence.
-    a.silent(&third);
+    a.silent(&third, SILENCE);
     assert!(!third.ended.is_cancelled());
     advance(Duration::from_secs(1)).await;
-    a.silent(&a.connection());
+    a.silent(&a.connection(), SILENCE);
     assert!(third.ended.is_cancelled() && !a.is_well());
 }
 

@@ -33,7 +33,7 @@ async fn a_member_is_taken_in_if_it_is_reached_and_not_there_already() {
     assert!(shared.newcomer(&other_name).await.is_none(), "its member is known by another name");
     // While that name does not work the other one is welcome.
     let known = &shared.members.all()[0];
-    known.silent(&known.connection());
+    known.silent(&known.connection(), Duration::from_secs(1));
     assert!(shared.newcomer(&other_name).await.is_some());
     proxy.set(Mode::BlackHole);
     assert!(shared.newcomer(&other_name).await.is_none(), "it is not reached");
