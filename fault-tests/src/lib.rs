@@ -7,6 +7,7 @@ mod raw;
 mod report;
 mod run;
 mod scenarios;
+mod witness;
 mod workload;
 
 pub use report::Report;

@@ -13,6 +13,7 @@ use crate::check::{Violations, check};
 use crate::history::Done;
 use crate::log::Log;
 use crate::report::{Report, Seconds};
+use crate::witness::Witness;
 use crate::workload::{Load, PREFIX, open};
 
 /// How long and with how many a scenario runs.
@@ -77,8 +78,11 @@ pub(crate) fn config(endpoints: impl IntoIterator<Item = String>) -> EtcdConfigB
 /// What a run has shown.
 pub(crate) struct Run {
     pub(crate) history: Vec<Done>,
-    pub(crate) log: Log,
     pub(crate) violations: Violations,
+    /// How many of the locks that were held all the time were lost.
+    pub(crate) locks_lost: usize,
+    /// How many transactions somebody has not seen who was watching all the time.
+    pub(crate) missed: usize,
     /// From when on the fault was there, and until when.
     pub(crate) fault: (Instant, Instant),
     deadline: Duration,
@@ -124,6 +128,7 @@ pub(crate) async fn under_load<'c>(
     for client in 0..CLIENTS {
         trees.push(open(if client % 2 == 1 { &configs.others } else { &configs.some }).await?);
     }
+    let witness = Witness::start(&trees).await?;
     let load = Load::start(&trees, setting.seed);
     sleep(around.before).await;
     let fault_began = Instant::now();
@@ -135,11 +140,14 @@ pub(crate) async fn under_load<'c>(
         sleep(Duration::from_millis(50)).await;
     }
     let history = load.stop().await;
+    let (locks_lost, watched) = witness.stop(&trees).await?;
     let observer = EtcdBackend::connect(&configs.observer).await?;
     let log = Log::read(&observer, PREFIX, since).await?;
     let violations = check(&history, &log);
+    let missed = log.0.keys().filter(|revision| !watched.contains(&revision.0)).count();
     let deadline = configs.some.request_timeout();
-    Ok(Run { history, log, violations, fault: (fault_began, fault_ended), deadline })
+    let fault = (fault_began, fault_ended);
+    Ok(Run { history, violations, locks_lost, missed, fault, deadline })
 }
 
 /// Gives the tree its format, so that the first calls are like all others; answers the revision.
@@ -170,6 +178,7 @@ impl Run {
         report.at_most("longest call", longest, self.deadline + GRACE);
         report.show("longest gap between acknowledged writes", Seconds(self.longest_gap()));
         report.none("lost, doubled, torn, stale or wrongly told", self.violations.0.len());
+        report.none("changes that a watch has missed", self.missed);
         for violation in self.violations.0.iter().take(5) {
             report.show(format!("violation: {violation}"), "");
         }

@@ -1,15 +1,14 @@
 //! Tokens that end, users and roles that change.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::Result;
 use etcd_process::{EtcdCluster, EtcdProcess};
-use futures::StreamExt;
-use storage_core::{ErrorKind, WatchEvent};
+use storage_core::ErrorKind;
 use tokio::task::block_in_place;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
+use super::members::no_errors;
 use crate::report::Report;
 use crate::run::{Around, Configs, DEADLINE, GRACE, Setting, config, under_load};
 use crate::workload::{PREFIX, Tree, open};
@@ -30,8 +29,6 @@ pub(super) async fn tokens(setting: &Setting, report: &mut Report) -> Result<()>
     let config = config(cluster.endpoints()).with_username("user").with_password("password").build()?;
     let configs = Configs { some: config.clone(), others: config.clone(), observer: config.clone() };
     let tree = open(&config).await?;
-    let guard = tree.lock("held all the time").await?;
-    let watched = tokio::spawn(follow(tree.clone(), tree.watch("").await?));
     let time = Duration::from_secs(setting.pick(8, 30));
     let change = async |cluster: &mut EtcdCluster| {
         let end = Instant::now() + time;
@@ -48,31 +45,8 @@ pub(super) async fn tokens(setting: &Setting, report: &mut Report) -> Result<()>
     let seconds = |quick, full| Duration::from_secs(setting.pick(quick, full));
     let around = Around { before: seconds(1, 3), after: seconds(1, 3), calls: 0 };
     let run = under_load(setting, configs, around, &mut cluster, change).await?;
-    run.report(report);
-    report.none("errors", run.errors());
-    guard.store("fenced", "still held").await?;
-    report.none("locks lost", usize::from(!guard.is_held()));
-    tree.store("last", "").await?;
-    let seen = watched.await??;
-    let missed = run.log.0.keys().filter(|revision| !seen.contains(&revision.0)).count();
-    report.valid_if("changes watched ≥ 100", seen.len(), seen.len() >= 100);
-    report.none("changes that the watch has missed", missed);
-    guard.unlock().await?;
+    no_errors(report, &run);
     refused(report, cluster.member(0), &tree).await
-}
-
-/// The revisions of all changes, up to that of the file `last`.
-async fn follow(_tree: Tree, mut changes: storage_core::ChangeStream) -> Result<BTreeSet<u64>> {
-    let mut seen = BTreeSet::new();
-    while let Ok(Some(event)) = timeout(Duration::from_secs(60), changes.next()).await {
-        if let WatchEvent::Change { path, version, .. } = event? {
-            seen.insert(version.revision().0);
-            if path.as_str() == "last" {
-                break;
-            }
-        }
-    }
-    Ok(seen)
 }
 
 /// What is told when the password is another one, or the user may do nothing any more.

@@ -40,9 +40,10 @@ async fn compare(report: &mut Report, cluster: &EtcdCluster, time: Duration) -> 
     Ok(())
 }
 
-fn no_errors(report: &mut Report, run: &Run) {
+pub(super) fn no_errors(report: &mut Report, run: &Run) {
     run.report(report);
     report.none("errors", run.errors());
+    report.none("locks lost", run.locks_lost);
 }
 
 pub(super) async fn follower_killed(setting: &Setting, report: &mut Report) -> Result<()> {

@@ -6,6 +6,7 @@ use anyhow::Result;
 use etcd_process::{Direction, EtcdCluster, Mode};
 use tokio::time::sleep;
 
+use super::members::no_errors;
 use crate::report::Report;
 use crate::run::{Around, Configs, Setting, config, under_load};
 
@@ -27,8 +28,7 @@ async fn one_member(setting: &Setting, report: &mut Report, mode: Mode) -> Resul
     };
     let configs = Configs::alike(config, &cluster)?;
     let run = under_load(setting, configs, around, &mut cluster, fault).await?;
-    run.report(report);
-    report.none("errors", run.errors());
+    no_errors(report, &run);
     Ok(())
 }
 
@@ -74,7 +74,6 @@ pub(super) async fn all_one_way(setting: &Setting, report: &mut Report) -> Resul
     };
     let configs = Configs::alike(config, &cluster)?;
     let run = under_load(setting, configs, around, &mut cluster, fault).await?;
-    run.report(report);
-    report.none("errors", run.errors());
+    no_errors(report, &run);
     Ok(())
 }
