@@ -4,7 +4,7 @@ use std::sync::Arc;
 use libtest_mimic::{Arguments, Trial};
 
 use crate::case::subjects;
-use crate::{Case, Harness};
+use crate::{Case, Harness, Time};
 
 mod isolated;
 #[cfg(test)]
@@ -18,9 +18,19 @@ mod tests;
 /// The cases of a harness that is [missing](Harness::missing) are reported as ignored, with the reason, or fail if the
 /// environment variable `CI` is set. No harness at all is a failure: a suite that checked nothing has not passed.
 pub fn run(harnesses: impl IntoIterator<Item = Arc<dyn Harness>>) -> ExitCode {
-    let ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty());
-    run_with(&Arguments::from_args(), harnesses, if ci { Missing::Fails } else { Missing::IsIgnored })
+    let is_set = |variable| std::env::var_os(variable).is_some_and(|value| !value.is_empty());
+    let harnesses: Vec<_> = harnesses.into_iter().collect();
+    let mut arguments = Arguments::from_args();
+    // In real time most cases wait most of the time.
+    if !is_set("RUST_TEST_THREADS") && harnesses.iter().any(|harness| harness.time() == Time::Real) {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        arguments.test_threads.get_or_insert(THREADS_PER_CORE * cores);
+    }
+    run_with(&arguments, harnesses, if is_set("CI") { Missing::Fails } else { Missing::IsIgnored })
 }
+
+/// How many cases run at once on each core, in real time.
+const THREADS_PER_CORE: usize = 3;
 
 /// Runs one case, named as [`cases`](crate::cases) names it: for a test that shows that a broken store is found out.
 ///
