@@ -1,5 +1,6 @@
 //! Members that are killed, stopped and restarted.
 
+use std::io;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -47,37 +48,32 @@ pub(super) fn no_errors(report: &mut Report, run: &Run) {
 }
 
 pub(super) async fn follower_killed(setting: &Setting, report: &mut Report) -> Result<()> {
-    let mut cluster = setting.cluster(false)?;
-    let config = config(cluster.endpoints()).build()?;
-    let victim = follower(&cluster)?;
-    let configs = Configs { others: beginning_at(&cluster, victim)?, ..Configs::alike(config, &cluster)? };
-    let time = Duration::from_secs(setting.pick(3, 20));
-    let kill = async |cluster: &mut EtcdCluster| {
-        cluster.member_mut(victim).kill()?;
-        sleep(time).await;
-        Ok(())
-    };
-    let run = under_load(setting, configs, around(setting), &mut cluster, kill).await?;
-    no_errors(report, &run);
-    compare(report, &cluster, time).await
+    follower_lost(setting, report, |cluster, victim| cluster.member_mut(victim).kill()).await
 }
 
 pub(super) async fn follower_stopped(setting: &Setting, report: &mut Report) -> Result<()> {
+    follower_lost(setting, report, |cluster, victim| cluster.member(victim).pause()).await
+}
+
+/// Half of the clients begin at the victim.
+async fn follower_lost(
+    setting: &Setting,
+    report: &mut Report,
+    strike: fn(&mut EtcdCluster, usize) -> io::Result<()>,
+) -> Result<()> {
     let mut cluster = setting.cluster(false)?;
     let config = config(cluster.endpoints()).build()?;
     let victim = follower(&cluster)?;
     let configs = Configs { others: beginning_at(&cluster, victim)?, ..Configs::alike(config, &cluster)? };
     let time = Duration::from_secs(setting.pick(4, 20));
-    let stop = async |cluster: &mut EtcdCluster| {
-        cluster.member(victim).pause()?;
+    let lose = async |cluster: &mut EtcdCluster| {
+        strike(cluster, victim)?;
         sleep(time).await;
         Ok(())
     };
-    let run = under_load(setting, configs, around(setting), &mut cluster, stop).await?;
+    let run = under_load(setting, configs, around(setting), &mut cluster, lose).await?;
     no_errors(report, &run);
-    compare(report, &cluster, time).await?;
-    cluster.member(victim).resume()?;
-    Ok(())
+    compare(report, &cluster, time).await
 }
 
 pub(super) async fn leader_killed(setting: &Setting, report: &mut Report) -> Result<()> {
