@@ -14,6 +14,7 @@ use tracing::instrument::Instrumented;
 use tracing::{Instrument, Span, debug_span, info, warn};
 
 use crate::error::{Error, Result};
+use crate::storage::InContext;
 
 /// Runs an operation on a path, or on the lock of this name, where operators see it. Its error says what it was.
 pub(crate) fn operation<'p, F>(
@@ -44,10 +45,7 @@ impl<T, F: Future<Output = Result<T>>> Future for Operation<'_, F> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<T>> {
         let mut this = self.project();
         let began = *this.began.get_or_insert_with(Instant::now);
-        let result = ready!(this.work.as_mut().poll(context)).map_err(|error| {
-            let error = error.with_operation(this.name);
-            if let Some(path) = this.path { error.with_path(path) } else { error }
-        });
+        let result = ready!(this.work.as_mut().poll(context)).in_context(this.name, *this.path);
         observe(this.name, this.work.span(), &result, began.elapsed());
         Poll::Ready(result)
     }

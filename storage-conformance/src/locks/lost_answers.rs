@@ -7,7 +7,8 @@ use std::time::Duration;
 use storage_core::{ErrorKind, LockOptions};
 
 use super::support::{
-    delete_keys_below, deletes_place, keys_below, open_faulty, places, puts_place, puts_session, until_places,
+    FaultyTree, delete_keys_below, deletes_place, keys_below, open_faulty, places, puts_place, puts_session,
+    until_places,
 };
 use crate::decorate::{Call, Fault};
 use crate::files::support::{open, refused};
@@ -88,36 +89,31 @@ async fn a_try_whose_answer_is_lost_takes_the_lock_or_leaves_nothing_behind(cont
 /// The time by which late calls are late.
 const LATE: Duration = Duration::from_secs(2);
 
-async fn a_lock_that_arrives_after_its_deadline_leaves_nothing_behind(context: Context) {
-    let (tree, other) = (open_faulty(&context, TIMEOUT).await, open(&context).await);
+/// Lets callers give up on locks whose calls have this fault. Answers the tree, whose store is well again.
+async fn given_up(context: &Context, fault: Fault) -> FaultyTree {
+    let (tree, other) = (open_faulty(context, TIMEOUT).await, open(context).await);
     tree.lock("begins the session").await.unwrap().unlock().await.unwrap();
-    tree.backend().inject(|call| puts_place(call).then_some(Fault::Late(LATE)));
-    let soon = LockOptions::new().with_deadline(Duration::from_millis(200));
-    refused(tree.lock_with("a", soon.clone()).await, ErrorKind::LockTimeout, "a");
-    refused(tree.try_lock_with("b", soon).await, ErrorKind::LockTimeout, "b");
-    tree.backend().heal();
-    context.sleep(2 * LATE).await;
-    for name in ["a", "b"] {
-        assert_eq!(places(&context, name).await, 0, "{name}");
-        other.try_lock(name).await.unwrap().expect("it is free").unlock().await.unwrap();
-    }
-    // The session goes on in its new epoch.
-    tree.lock("a").await.unwrap().unlock().await.unwrap();
-}
-
-async fn a_lock_that_is_on_its_way_when_its_caller_gives_up_leaves_nothing_behind(context: Context) {
-    let (tree, other) = (open_faulty(&context, TIMEOUT).await, open(&context).await);
-    tree.lock("begins the session").await.unwrap().unlock().await.unwrap();
-    tree.backend().inject(|call| puts_place(call).then_some(Fault::Slow(LATE)));
+    tree.backend().inject(move |call| puts_place(call).then_some(fault));
     let soon = LockOptions::new().with_deadline(LATE / 10);
     refused(tree.lock_with("a", soon.clone()).await, ErrorKind::LockTimeout, "a");
     refused(tree.try_lock_with("b", soon).await, ErrorKind::LockTimeout, "b");
     tree.backend().heal();
     context.sleep(2 * LATE).await;
     for name in ["a", "b"] {
-        assert_eq!(places(&context, name).await, 0, "{name}");
+        assert_eq!(places(context, name).await, 0, "{name}");
         other.try_lock(name).await.unwrap().expect("it is free").unlock().await.unwrap();
     }
+    tree
+}
+
+async fn a_lock_that_arrives_after_its_deadline_leaves_nothing_behind(context: Context) {
+    let tree = given_up(&context, Fault::Late(LATE)).await;
+    // The session goes on in its new epoch.
+    tree.lock("a").await.unwrap().unlock().await.unwrap();
+}
+
+async fn a_lock_that_is_on_its_way_when_its_caller_gives_up_leaves_nothing_behind(context: Context) {
+    let tree = given_up(&context, Fault::Slow(LATE)).await;
     // One that is only slow is taken.
     tree.backend().inject(|call| puts_place(call).then_some(Fault::Slow(LATE / 10)));
     tree.lock("a").await.unwrap().unlock().await.unwrap();

@@ -2,7 +2,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Storage;
 use crate::error::{Error, ErrorKind, Result};
-use crate::kv::{Compare, Entry, Get, KeyRange, KvBackend, Op, RangeRequest, Revision, Txn, TxnOutcome};
+use crate::kv::{
+    BackendError, Compare, Entry, Get, GetReply, KeyRange, KvBackend, Op, RangeRequest, Revision, Txn,
+    TxnOutcome,
+};
 use crate::layout::{FORMAT, Layout};
 
 /// What this handle knows of the tree's format key: the revision at which it was put, if it was there.
@@ -35,29 +38,33 @@ impl<B: KvBackend> Storage<B> {
 
     /// Gives a tree that has no format yet the one of this library, or learns which one somebody else gave it.
     pub(super) async fn ensure_format(&self) -> Result<()> {
-        let key = self.layout().format();
-        let txn = Txn::new()
-            .when(Compare::Absent(key.clone()))
-            .then(Op::Put { key: key.clone(), value: Layout::format_value(), lease: None })
-            .otherwise(Get::key(key));
-        let reply = self.shared.backend.txn(txn).await.map_err(Error::of_write)?;
-        match reply.outcome {
-            TxnOutcome::Matched(_) => self.shared.format.learn(Some(reply.revision)),
-            TxnOutcome::NotMatched(gets) => {
-                self.learn_format(gets.first().and_then(|get| get.entries.first()))?;
-            }
+        if let Some(found) = self.put_format(None).await.map_err(Error::of_write)? {
+            self.learn_format(found.entries.first())?;
         }
         Ok(())
+    }
+
+    /// Puts the format key if it is as expected; what it is otherwise.
+    pub(super) async fn put_format(
+        &self,
+        expected: Option<Revision>,
+    ) -> Result<Option<GetReply>, BackendError> {
+        let (compare, get) = self.format_guard(expected);
+        let put = Op::Put { key: self.layout().format(), value: Layout::format_value(), lease: None };
+        let reply = self.shared.backend.txn(Txn::new().when(compare).then(put).otherwise(get)).await?;
+        self.note(reply.revision);
+        match reply.outcome {
+            TxnOutcome::Matched(_) => {
+                self.shared.format.learn(Some(reply.revision));
+                Ok(None)
+            }
+            TxnOutcome::NotMatched(found) => Ok(Some(found.into_iter().next().unwrap_or_default())),
+        }
     }
 
     /// The revision at which the format key was put, as far as this handle knows.
     pub(super) fn known_format(&self) -> Option<Revision> {
         self.shared.format.known()
-    }
-
-    /// Takes note that this handle has put the format key.
-    pub(super) fn learn_own_format(&self, revision: Revision) {
-        self.shared.format.learn(Some(revision));
     }
 
     /// The compare that every write carries, and the read that tells why it did not hold.

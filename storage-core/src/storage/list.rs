@@ -62,7 +62,7 @@ impl<B: KvBackend> Storage<B> {
             Err(error) => stream::iter([Err(error)]).right_stream(),
         };
         let path = path.to_owned();
-        let items = pages.flat_map(move |page| match page.in_context("list", &path) {
+        let items = pages.flat_map(move |page| match page.in_context("list", path.as_str()) {
             Ok(items) => stream::iter(items).map(Ok).left_stream(),
             Err(error) => stream::iter([Err(error)]).right_stream(),
         });

@@ -157,12 +157,18 @@ fn file_path(path: &str) -> Result<FilePath> {
 
 /// Adds to an error which operation on which path it belongs to, unless it names a path already.
 pub(crate) trait InContext<T> {
-    fn in_context(self, operation: &'static str, path: &str) -> Result<T>;
+    fn in_context<'p>(self, operation: &'static str, path: impl Into<Option<&'p str>>) -> Result<T>;
 }
 
 impl<T> InContext<T> for Result<T> {
-    fn in_context(self, operation: &'static str, path: &str) -> Result<T> {
-        self.map_err(|error| error.with_operation(operation).with_path(path))
+    fn in_context<'p>(self, operation: &'static str, path: impl Into<Option<&'p str>>) -> Result<T> {
+        self.map_err(|error| {
+            let error = error.with_operation(operation);
+            match path.into() {
+                Some(path) => error.with_path(path),
+                None => error,
+            }
+        })
     }
 }
 

@@ -8,10 +8,9 @@ use futures::TryStreamExt;
 
 use super::Storage;
 use crate::kv::{
-    BackendError, Compare, Entry, Get, Key, KeyRange, KvBackend, KvBackendExt, Op, Projection, RangePage,
-    RangeRequest, Revision, Txn, TxnOutcome,
+    BackendError, Entry, Key, KeyRange, KvBackend, KvBackendExt, Projection, RangePage, RangeRequest,
+    Revision,
 };
-use crate::layout::Layout;
 use crate::record::{Deletion, Record, WriteId};
 use crate::retry::Backoff;
 
@@ -53,29 +52,15 @@ impl<B: KvBackend> Storage<B> {
         since: Revision,
     ) -> Result<Fate, BackendError> {
         if let Some(compared) = compared {
-            self.fence(compared).await?;
+            // From now on no write is applied that has compared the format key with this revision. If it has another one
+            // somebody else has put it, and with that fenced this write as well; the next one will learn that.
+            self.put_format(Some(compared)).await?;
         }
         let (applied, until) = self.find(trace, since).await?;
         match applied {
             None => Ok(Fate::NotApplied { until }),
             Some(at) => Ok(Fate::Applied { at, deleted: self.count_deleted(trace, at).await? }),
         }
-    }
-
-    /// Sees to it that no write that has compared the format key with this revision is applied from now on.
-    async fn fence(&self, compared: Revision) -> Result<(), BackendError> {
-        let key = self.layout().format();
-        let txn = Txn::new()
-            .when(Compare::ModRevision(key.clone(), compared))
-            .then(Op::Put { key: key.clone(), value: Layout::format_value(), lease: None })
-            .otherwise(Get::key(key));
-        let reply = self.shared.backend.txn(txn).await?;
-        self.note(reply.revision);
-        // Otherwise somebody else has put it, and with that fenced this write as well. The next write will learn that.
-        if matches!(reply.outcome, TxnOutcome::Matched(_)) {
-            self.learn_own_format(reply.revision);
-        }
-        Ok(())
     }
 
     /// The revision at which a write was applied, if it was: after `since`, and not on its way any more. And the revision
