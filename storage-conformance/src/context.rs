@@ -5,11 +5,21 @@ use storage_core::kv::{Key, KeyRange, KvBackend, Revision};
 use tokio::time::Instant;
 
 use crate::TestStore;
+use crate::sabotage::{Calls, Saboteur, Seat, Twist};
 
 /// What a case is given: an empty store of its own, and ways to wait.
 #[derive(Clone)]
 pub(crate) struct Context {
     store: Arc<dyn TestStore>,
+    sabotage: Option<Sabotage>,
+}
+
+/// What a saboteur does in a case, which should find it out.
+#[derive(Clone)]
+struct Sabotage {
+    seat: Seat,
+    /// What it does to the store, for all clients.
+    store: Option<Twist>,
 }
 
 impl Context {
@@ -18,13 +28,38 @@ impl Context {
     /// How often [`eventually`](Self::eventually) looks.
     const POLL: Duration = Duration::from_millis(20);
 
-    pub(crate) fn new(store: Box<dyn TestStore>) -> Self {
-        Self { store: store.into() }
+    pub(crate) fn new(store: Box<dyn TestStore>, saboteur: Option<&Saboteur>) -> Self {
+        let sabotage = saboteur.map(|saboteur| {
+            let seat = saboteur.seat();
+            let store = if let Seat::Store(twist) = seat { Some(twist()) } else { None };
+            Sabotage { seat, store }
+        });
+        Self { store: store.into(), sabotage }
     }
 
     /// A client, independent of those before.
     pub(crate) async fn client(&self) -> Arc<dyn KvBackend> {
-        self.store.client().await
+        let client = self.store.client().await;
+        match self.sabotage.as_ref().and_then(|sabotage| sabotage.store.as_ref()) {
+            Some(twist) => twist.around(client),
+            None => client,
+        }
+    }
+
+    /// What a tree has to use in the place of a client.
+    pub(crate) fn for_storage(&self, client: Arc<dyn KvBackend>) -> Arc<dyn KvBackend> {
+        match &self.sabotage {
+            Some(Sabotage { seat: Seat::Storage(twist), .. }) => twist().around(client),
+            _ => client,
+        }
+    }
+
+    /// How calls to a tree are to be answered wrongly.
+    pub(crate) fn sabotaged_calls(&self) -> Option<Calls> {
+        match &self.sabotage {
+            Some(Sabotage { seat: Seat::Calls(calls), .. }) => Some(*calls),
+            _ => None,
+        }
     }
 
     /// The key of this name. A name may be any bytes.

@@ -13,11 +13,14 @@ mod harness;
 mod kv;
 mod locks;
 mod runner;
+mod sabotage;
+mod tree;
 mod watching;
 
 pub use case::cases;
 pub use harness::{Harness, TestStore, Time};
 pub use runner::{check, run};
+pub use sabotage::{Saboteur, run_saboteurs, saboteurs};
 
 use case::{Case, case};
 use context::Context;

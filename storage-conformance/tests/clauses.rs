@@ -55,3 +55,16 @@ fn no_two_cases_share_a_name() {
     let distinct: BTreeSet<_> = names.iter().collect();
     assert_eq!(distinct.len(), names.len());
 }
+
+#[test]
+fn every_saboteur_breaks_clauses_that_exist_under_a_name_of_its_own() {
+    let clauses = contracts();
+    let mut names = BTreeSet::new();
+    for saboteur in storage_conformance::saboteurs() {
+        let unknown: Vec<_> =
+            saboteur.clauses().iter().filter(|clause| !clauses.contains_key(**clause)).collect();
+        assert!(unknown.is_empty(), "{saboteur:?} breaks {unknown:?}");
+        assert!(names.insert(saboteur.full_name()), "there are two of {saboteur:?}");
+    }
+    assert!(names.len() >= 40, "only {} saboteurs", names.len());
+}

@@ -3,7 +3,8 @@
 use futures::future::join_all;
 use storage_core::{ErrorKind, LoadOrStore};
 
-use super::support::{Tree, everything, open, open_with, raw_put, refused};
+use super::support::{everything, open, open_with, raw_put, refused};
+use crate::tree::Tree;
 use crate::{Case, Context, case};
 
 pub(crate) const CASES: &[Case] = &[

@@ -1,9 +1,10 @@
 //! How many calls an operation makes.
 
-use storage_core::{ListOptions, Storage};
+use storage_core::ListOptions;
 
 use super::support::{options, store_all};
 use crate::decorate::{Calls, Counting};
+use crate::tree::Tree;
 use crate::{Case, Context, case};
 
 pub(crate) const CASES: &[Case] = &[
@@ -16,7 +17,8 @@ const ONE_TXN: Calls =
     Calls { range: 0, txn: 1, grant: 0, keep_alive: 0, time_to_live: 0, revoke: 0, watch: 0 };
 
 async fn every_operation_takes_one_call(context: Context) {
-    let tree = Storage::open(Counting::new(context.client().await), options(&context)).await.unwrap();
+    let tree =
+        Tree::open_through(&context, Counting::new(context.client().await), options(&context)).await.unwrap();
     assert_eq!(tree.backend().take().total(), 1, "open");
     tree.store("first", "gives the tree its format").await.unwrap();
     assert_eq!(tree.backend().take().total(), 2, "the first write");
@@ -62,7 +64,8 @@ async fn every_operation_takes_one_call(context: Context) {
 }
 
 async fn a_listing_takes_one_call_for_its_first_thousand_files(context: Context) {
-    let tree = Storage::open(Counting::new(context.client().await), options(&context)).await.unwrap();
+    let tree =
+        Tree::open_through(&context, Counting::new(context.client().await), options(&context)).await.unwrap();
     for chunk in 0..100 {
         tree.store_many((0..10).map(|n| (format!("d/{chunk}/{n}"), "x"))).await.unwrap();
     }
@@ -76,7 +79,7 @@ async fn a_listing_takes_one_call_for_its_first_thousand_files(context: Context)
 async fn what_is_refused_for_itself_takes_none(context: Context) {
     let client = context.client().await;
     let limits = client.limits();
-    let tree = Storage::open(Counting::new(client), options(&context)).await.unwrap();
+    let tree = Tree::open_through(&context, Counting::new(client), options(&context)).await.unwrap();
     store_all(&tree, &["a"]).await;
     tree.backend().take();
     tree.store("a//b", "x").await.unwrap_err();

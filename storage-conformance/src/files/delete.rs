@@ -84,7 +84,7 @@ async fn delete_all_empties_the_tree(context: Context) {
     assert_eq!(tree.delete_all().await.unwrap(), 3);
     assert!(everything(&tree).await.is_empty());
     tree.store("a/b", "the tree is still one").await.unwrap();
-    assert_eq!(everything(&open(&context).await).await, ["a", "a/b"]);
+    assert_eq!(everything(&*open(&context).await).await, ["a", "a/b"]);
 }
 
 async fn a_directory_of_many_files_is_deleted(context: Context) {

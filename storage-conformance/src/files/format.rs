@@ -1,12 +1,13 @@
 //! What lies in the store.
 
 use futures::TryStreamExt;
+use storage_core::ErrorKind;
 use storage_core::kv::{Key, KeyRange, KvBackendExt, RangeRequest};
-use storage_core::{ErrorKind, Storage};
 
 use super::support::{
     everything, open, open_with, options, raw_delete, raw_get, raw_key, raw_put, refused, tree_prefix,
 };
+use crate::tree::Tree;
 use crate::{Case, Context, case};
 
 pub(crate) const CASES: &[Case] = &[
@@ -36,7 +37,7 @@ async fn the_first_write_gives_a_tree_its_format(context: Context) {
 async fn a_tree_of_another_format_is_not_opened(context: Context) {
     for format in ["2", "", "1 ", "caddy"] {
         raw_put(&context, "format", format).await;
-        let error = Storage::open(context.client().await, options(&context)).await.unwrap_err();
+        let error = Tree::open(&context, options(&context)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported, "{error:?}");
         assert!(error.to_string().contains(&format!("{format:?}")), "{error}");
     }

@@ -2,7 +2,8 @@
 
 use storage_core::{EntryKind, ErrorKind, File, FilePath, Filter, ListOptions};
 
-use super::support::{Tree, open, open_with, paths, refused};
+use super::support::{open, open_with, paths, refused};
+use crate::tree::Tree;
 use crate::{Case, Context, case};
 
 pub(crate) const CASES: &[Case] = &[

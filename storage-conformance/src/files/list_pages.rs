@@ -5,7 +5,8 @@ use futures::{StreamExt, TryStreamExt};
 use storage_core::kv::{KvBackend, KvBackendExt, Op, Txn};
 use storage_core::{ListItem, ListOptions};
 
-use super::support::{Tree, open, paths, raw_key};
+use super::support::{open, paths, raw_key};
+use crate::tree::Tree;
 use crate::{Case, Context, case};
 
 pub(crate) const CASES: &[Case] = &[

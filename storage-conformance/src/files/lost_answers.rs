@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use storage_core::kv::{Op, Txn};
-use storage_core::{ErrorKind, LoadOrStore, StorageOptions};
+use storage_core::{ErrorKind, LoadOrStore};
 
 use super::support::{everything, open, options, refused, store_all};
 use crate::decorate::{Call, Fault, Faulty};
 use crate::locks::lost_answers::first;
-use crate::locks::support::{FaultyTree, open_faulty};
+use crate::locks::support::open_faulty;
+use crate::tree::{FaultyTree, Tree};
 use crate::{Case, Context, case};
 
 pub(crate) const CASES: &[Case] = &[
@@ -151,9 +152,8 @@ async fn an_attempt_that_is_late_is_never_applied(context: Context) {
 
 async fn a_write_that_is_not_answered_in_time_is_reported_as_open(context: Context) {
     let limit = Duration::from_secs(1);
-    let faulty = Faulty::new(context.client().await);
-    let options: StorageOptions = options(&context).with_request_timeout(limit);
-    let tree = storage_core::Storage::open(std::sync::Arc::new(faulty), options).await.unwrap();
+    let options = options(&context).with_request_timeout(limit);
+    let tree = Tree::open_through(&context, Faulty::new(context.client().await), options).await.unwrap();
     store_all(&tree, &["a"]).await;
     for fault in [Fault::LoseAnswer, Fault::Hang] {
         let began = tokio::time::Instant::now();
@@ -179,11 +179,11 @@ async fn a_write_that_is_not_answered_in_time_is_reported_as_open(context: Conte
 
 async fn a_request_timeout_under_a_second_is_refused(context: Context) {
     let options = options(&context).with_request_timeout(Duration::from_millis(999));
-    let error = storage_core::Storage::open(context.client().await, options).await.unwrap_err();
+    let error = Tree::open(&context, options).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidConfig);
     assert!(error.to_string().contains("request_timeout"), "{error}");
     let options = self::options(&context).with_request_timeout(Duration::from_secs(1));
-    storage_core::Storage::open(context.client().await, options).await.unwrap();
+    Tree::open(&context, options).await.unwrap();
 }
 
 async fn a_full_store_is_reported_only_if_nothing_was_written(context: Context) {

@@ -5,10 +5,11 @@ use std::time::Duration;
 use storage_core::{Error, Storage};
 
 use super::lost_answers::{TIMEOUT, fences, writes_files};
-use super::support::{Tree, everything, open, store_all};
+use super::support::{everything, open, store_all};
 use crate::decorate::{Call, Fault};
 use crate::locks::lost_answers::now_and_then;
-use crate::locks::support::{FaultyTree, done, open_faulty};
+use crate::locks::support::{done, open_faulty};
+use crate::tree::{FaultyTree, Tree};
 use crate::{Case, Context, case};
 
 pub(crate) const CASES: &[Case] = &[

@@ -1,8 +1,9 @@
 //! What a path may be, and what it names.
 
-use storage_core::{ErrorKind, KeyPrefix, ListOptions, Storage, StorageOptions};
+use storage_core::{ErrorKind, KeyPrefix, ListOptions, StorageOptions};
 
-use super::support::{Tree, everything, open, open_with, store_all, tree_prefix};
+use super::support::{everything, open, open_with, store_all, tree_prefix};
+use crate::tree::Tree;
 use crate::{Case, Context, case};
 
 pub(crate) const CASES: &[Case] = &[
@@ -168,7 +169,7 @@ async fn trees_do_not_see_each_other(context: Context) {
         format!("{prefix}/se"),
     ] {
         let options = StorageOptions::new().with_prefix(KeyPrefix::parse(&prefix).unwrap());
-        trees.push(Storage::open(client.clone(), options).await.unwrap());
+        trees.push(Tree::open_with(&context, client.clone(), options).await.unwrap());
     }
     for (n, tree) in trees.iter().enumerate() {
         tree.store("own", n.to_string()).await.unwrap();

@@ -8,9 +8,10 @@ use storage_core::kv::{
     BackendError, BackendErrorKind, KeyRange, KvBackend, Lease, LeaseId, Limits, RangePage, RangeRequest,
     Revision, Txn, TxnReply, WatchStream,
 };
-use storage_core::{EntryKind, ErrorKind, ListOptions, Sha1Digest, Storage};
+use storage_core::{EntryKind, ErrorKind, ListOptions, Sha1Digest};
 
 use super::support::{open, open_with, options, refused, store_all};
+use crate::tree::Tree;
 use crate::{Case, Context, case};
 
 pub(crate) const CASES: &[Case] = &[
@@ -47,7 +48,7 @@ async fn a_failure_is_never_an_answer(context: Context) {
     let working = open_with(&context, &["a/b"]).await;
     let switch = Outage::default();
     let client = Failing { backend: context.client().await, outage: switch.clone() };
-    let tree = Storage::open(client, options(&context)).await.unwrap();
+    let tree = Tree::open_through(&context, client, options(&context)).await.unwrap();
     assert!(tree.exists("a/b").await.unwrap());
     switch.begin();
     let unavailable = ErrorKind::Unavailable;

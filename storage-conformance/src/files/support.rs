@@ -1,15 +1,13 @@
 //! What the cases share: opening trees, looking below them, and telling errors apart.
 
 use std::fmt::Debug;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use storage_core::kv::{Key, KvBackend, KvBackendExt, Op, Txn};
 use storage_core::{DirEntry, Error, ErrorKind, KeyPrefix, ListOptions, Storage, StorageOptions};
 
 use crate::Context;
-
-pub(crate) type Tree = Storage<Arc<dyn KvBackend>>;
+use crate::tree::Tree;
 
 /// The prefix of the case's tree, without a slash at its end.
 pub(crate) fn tree_prefix(context: &Context) -> String {
@@ -22,7 +20,7 @@ pub(crate) fn options(context: &Context) -> StorageOptions {
 
 /// The case's tree, through a client of its own.
 pub(crate) async fn open(context: &Context) -> Tree {
-    Storage::open(context.client().await, options(context)).await.unwrap()
+    Tree::open(context, options(context)).await.unwrap()
 }
 
 /// The case's tree with these files, each with its own path as content.

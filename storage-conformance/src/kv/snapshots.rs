@@ -1,9 +1,11 @@
 //! Reading states of the past, and losing them by compaction.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use storage_core::kv::{BackendErrorKind, Consistency, KeyRange, KvBackendExt, Op, RangeRequest, Revision};
 
-use super::support::{State, limit, matched, ops, put, read, refused, state, state_at};
+use super::support::{State, limit, matched, ops, put, put_leased, read, refused, state, state_at};
 use crate::{Case, Context, case};
 
 pub(crate) const CASES: &[Case] = &[
@@ -32,9 +34,12 @@ async fn a_page_says_which_state_it_shows(context: Context) {
 async fn an_old_revision_shows_the_state_after_it(context: Context) {
     let client = context.client().await;
     let (a, b) = (context.key("a"), context.key("b"));
+    let one = client.grant(Duration::from_secs(600)).await.unwrap().id;
+    let other = client.grant(Duration::from_secs(600)).await.unwrap().id;
     let steps = [
-        ops([put(a.clone(), "1")]),
+        ops([put_leased(a.clone(), "1", one)]),
         ops([put(b.clone(), "1")]),
+        ops([put_leased(a.clone(), "2", other)]),
         ops([put(a.clone(), "2")]),
         ops([Op::Delete(a.clone())]),
         ops([put(a.clone(), "3"), Op::Delete(b.clone())]),
@@ -49,7 +54,7 @@ async fn an_old_revision_shows_the_state_after_it(context: Context) {
         history.push(now);
     }
     let counts: Vec<_> = history.iter().map(|state| state.entries.len()).collect();
-    assert_eq!(counts, [1, 2, 2, 1, 1, 0, 2]);
+    assert_eq!(counts, [1, 2, 2, 2, 1, 1, 0, 2]);
     for then in &history {
         assert_eq!(state_at(&client, context.all(), then.revision).await, *then);
     }

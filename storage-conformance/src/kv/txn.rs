@@ -101,13 +101,20 @@ async fn all_compares_must_hold(context: Context) {
         Compare::Absent(context.key("missing")),
         Compare::RangeEmpty(context.below("k/")),
     ];
-    let all = holds.iter().cloned().fold(Txn::new(), Txn::when);
-    matched(&client, all).await;
+    let done = context.key("done");
+    let when = |compares: &[Compare]| compares.iter().cloned().fold(Txn::new(), Txn::when);
+    for compares in [&holds[..], &[]] {
+        let (revision, _) = matched(&client, when(compares).then(put(done.clone(), "v"))).await;
+        let put_at = client.get(done.clone()).await.unwrap().map(|entry| entry.mod_revision);
+        assert_eq!(put_at, Some(revision), "the operation runs if {compares:?}");
+    }
+    let before = state(&client, context.all()).await;
     let fails = Compare::Absent(key);
     for position in 0..=holds.len() {
         let mut compares = holds.to_vec();
         compares.insert(position, fails.clone());
-        not_matched(&client, compares.into_iter().fold(Txn::new(), Txn::when)).await;
+        not_matched(&client, when(&compares).then(put(done.clone(), "w"))).await;
+        assert_eq!(state(&client, context.all()).await, before, "nothing runs if {compares:?}");
     }
 }
 

@@ -112,18 +112,23 @@ async fn a_transaction_is_one_batch(context: Context) {
 async fn only_keys_of_the_range_are_reported(context: Context) {
     let client = context.client().await;
     let inside = context.key("foo/a");
-    let outside = ["fo", "foo", "foo.", "foo/a0", "foo0", "foobar"].map(|name| context.key(name));
-    let slash = context.between("foo/", "foo/a0");
-    for range in [slash, context.between("foo/a", "foo/a\0"), KeyRange::single(inside.clone())] {
+    let outside = ["fo", "foo", "foo.", "foo0", "foobar", "foo/a0"].map(|name| context.key(name));
+    let ranges = [
+        (context.below("foo/"), &outside[..5]),
+        (context.between("foo/", "foo/a0"), &outside),
+        (context.between("foo/a", "foo/a\0"), &outside),
+        (KeyRange::single(inside.clone()), &outside),
+    ];
+    for (range, outside) in ranges {
         let start = newest(&client, &context).await;
         let mut changes = Changes::watch(&client, range, start).await;
-        for key in &outside {
+        for key in outside {
             client.put(key.clone(), Bytes::from("v")).await.unwrap();
         }
-        let both = ops([put(inside.clone(), "v"), put(outside[5].clone(), "v")]);
+        let both = ops([put(inside.clone(), "v"), put(outside[0].clone(), "v")]);
         let (revision, _) = matched(&client, both).await;
         changes.expect_puts(revision, std::slice::from_ref(&inside)).await;
-        matched(&client, ops(outside.clone().map(Op::Delete))).await;
+        matched(&client, ops(outside.iter().cloned().map(Op::Delete))).await;
         let (revision, _) = matched(&client, ops([Op::DeleteRange(context.all())])).await;
         changes.expect(revision, vec![deleted(&inside, revision)]).await;
     }

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use storage_core::{LockOptions, Storage};
+use storage_core::LockOptions;
 
 use super::support::{done, keys_below, open_many, until_places};
 use crate::files::cancel::poll_and_drop;
-use crate::files::support::{Tree, open, options};
+use crate::files::support::{open, options};
+use crate::tree::Tree;
 use crate::{Case, Context, case};
 
 pub(crate) const CASES: &[Case] = &[
@@ -70,7 +71,7 @@ async fn a_dropped_unlock_is_carried_out(context: Context) {
 async fn a_dropped_first_lock_leaves_no_session_that_nobody_knows(context: Context) {
     let client = context.client().await;
     for polls in 0..POLLS {
-        let tree = Storage::open(Arc::clone(&client), options(&context)).await.unwrap();
+        let tree = Tree::open_with(&context, Arc::clone(&client), options(&context)).await.unwrap();
         poll_and_drop(tree.lock("a"), polls).await;
         tree.close().await.unwrap();
         assert_eq!(keys_below(&context, "session/").await, 0, "after {polls} polls");

@@ -1,9 +1,12 @@
 //! How many calls locking makes.
 
-use storage_core::Storage;
+use std::sync::Arc;
+
+use storage_core::kv::KvBackend;
 
 use crate::decorate::{Calls, Counting};
 use crate::files::support::{open, options};
+use crate::tree::Tree;
 use crate::{Case, Context, case};
 
 pub(crate) const CASES: &[Case] = &[
@@ -15,8 +18,9 @@ pub(crate) const CASES: &[Case] = &[
 const ONE_TXN: Calls = Calls { txn: 1, ..NONE };
 const NONE: Calls = Calls { range: 0, txn: 0, grant: 0, keep_alive: 0, time_to_live: 0, revoke: 0, watch: 0 };
 
-async fn counting(context: &Context) -> Storage<Counting<std::sync::Arc<dyn storage_core::kv::KvBackend>>> {
-    let tree = Storage::open(Counting::new(context.client().await), options(context)).await.unwrap();
+async fn counting(context: &Context) -> Tree<Arc<Counting<Arc<dyn KvBackend>>>> {
+    let client = Counting::new(context.client().await);
+    let tree = Tree::open_through(context, client, options(context)).await.unwrap();
     tree.store("first", "gives the tree its format").await.unwrap();
     tree
 }

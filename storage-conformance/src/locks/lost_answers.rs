@@ -7,11 +7,11 @@ use std::time::Duration;
 use storage_core::{ErrorKind, LockOptions};
 
 use super::support::{
-    FaultyTree, delete_keys_below, deletes_place, keys_below, open_faulty, places, puts_place, puts_session,
-    until_places,
+    delete_keys_below, deletes_place, keys_below, open_faulty, places, puts_place, puts_session, until_places,
 };
 use crate::decorate::{Call, Fault};
 use crate::files::support::{open, refused};
+use crate::tree::FaultyTree;
 use crate::{Case, Context, case};
 
 pub(crate) const CASES: &[Case] = &[

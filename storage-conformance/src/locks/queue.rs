@@ -12,6 +12,7 @@ use super::support::{
 };
 use crate::decorate::{Call, Counting, Fault, Faulty};
 use crate::files::support::{open, options};
+use crate::tree::Tree;
 use crate::{Case, Context, case};
 
 pub(crate) const CASES: &[Case] = &[
@@ -143,8 +144,8 @@ async fn a_waiter_whose_watch_is_compacted_away_watches_anew_and_does_not_poll(c
     let holder = open(&context).await;
     let guard = holder.lock("a").await.unwrap();
     let counting = Arc::new(Counting::new(context.client().await));
-    let faulty = Arc::new(Faulty::new(Arc::clone(&counting)));
-    let waiter = Storage::open(Arc::clone(&faulty), options(&context)).await.unwrap();
+    let faulty = Faulty::new(Arc::clone(&counting));
+    let waiter = Tree::open_through(&context, faulty, options(&context)).await.unwrap();
     let served = Served::default();
     let waiting = take(&waiter, 1, &served);
     until_places(&context, "a", 2).await;
@@ -153,7 +154,7 @@ async fn a_waiter_whose_watch_is_compacted_away_watches_anew_and_does_not_poll(c
         holder.store("x", round.to_string()).await.unwrap();
         let newest = revision(&context).await;
         context.compact(newest).await;
-        faulty.compact_watches();
+        waiter.backend().compact_watches();
     }
     // Longer than it takes to look and to watch anew, then shorter than the slow poll.
     context.sleep(Duration::from_secs(3)).await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
-use storage_core::{ErrorKind, LockState, Storage};
+use storage_core::{ErrorKind, LockState};
 
 use super::support::{
     delete_keys_below, done, keys_below, open_faulty, open_short, places, short_timeout, shortest_timeout,
@@ -12,6 +12,7 @@ use super::support::{
 };
 use crate::decorate::{Call, Fault};
 use crate::files::support::{open, options, refused};
+use crate::tree::Tree;
 use crate::{Case, Context, case};
 
 pub(crate) const CASES: &[Case] = &[
@@ -341,10 +342,9 @@ async fn dropping_the_storage_frees_its_locks(context: Context) {
 
 async fn a_lock_timeout_under_a_second_is_refused(context: Context) {
     let with = |timeout| options(&context).with_lock_timeout(timeout);
-    let client = context.client().await;
-    let error = Storage::open(client.clone(), with(Duration::from_millis(999))).await.unwrap_err();
+    let error = Tree::open(&context, with(Duration::from_millis(999))).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidConfig);
     assert!(error.to_string().contains("999ms"), "{error}");
-    let tree = Storage::open(client, with(Duration::from_secs(1))).await.unwrap();
+    let tree = Tree::open(&context, with(Duration::from_secs(1))).await.unwrap();
     assert!(tree.lock("a").await.unwrap().is_held());
 }

@@ -4,15 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::TryStreamExt;
+use storage_core::LockGuard;
 use storage_core::kv::{KeyRange, KvBackend, KvBackendExt, Op, Projection, RangeRequest, Revision, Txn};
-use storage_core::{LockGuard, Storage};
 
 use crate::Context;
 use crate::decorate::{Call, Faulty};
 use crate::files::support::{options, raw_key};
-
-/// A tree whose store can be made to fail.
-pub(crate) type FaultyTree = Storage<Arc<Faulty<Arc<dyn KvBackend>>>>;
+use crate::tree::{FaultyTree, Tree};
 
 /// The shortest lock timeout that the store grants.
 pub(super) async fn shortest_timeout(context: &Context) -> Duration {
@@ -25,26 +23,25 @@ pub(super) async fn short_timeout(context: &Context) -> Duration {
 }
 
 /// The case's tree, through a client of its own whose locks outlive it for a short time.
-pub(super) async fn open_short(context: &Context) -> Storage<Arc<dyn KvBackend>> {
-    let client = context.client().await;
+pub(super) async fn open_short(context: &Context) -> Tree {
     let options = options(context).with_lock_timeout(short_timeout(context).await);
-    Storage::open(client, options).await.unwrap()
+    Tree::open(context, options).await.unwrap()
 }
 
 /// Many storages that share one connection; each has a session of its own, as if it were a process.
-pub(super) async fn open_many(context: &Context, count: usize) -> Vec<Storage<Arc<dyn KvBackend>>> {
+pub(super) async fn open_many(context: &Context, count: usize) -> Vec<Tree> {
     let client = context.client().await;
     let mut trees = Vec::with_capacity(count);
     for _ in 0..count {
-        trees.push(Storage::open(Arc::clone(&client), options(context)).await.unwrap());
+        trees.push(Tree::open_with(context, Arc::clone(&client), options(context)).await.unwrap());
     }
     trees
 }
 
 /// The case's tree, through a client of its own whose calls can be made to fail.
 pub(crate) async fn open_faulty(context: &Context, lock_timeout: Duration) -> FaultyTree {
-    let faulty = Arc::new(Faulty::new(context.client().await));
-    Storage::open(faulty, options(context).with_lock_timeout(lock_timeout)).await.unwrap()
+    let faulty = Faulty::new(context.client().await);
+    Tree::open_through(context, faulty, options(context).with_lock_timeout(lock_timeout)).await.unwrap()
 }
 
 /// Whether a call puts a key of a lock's queue.

@@ -5,41 +5,59 @@ use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::Builder;
+use tokio::sync::oneshot;
 
-use crate::{Case, Context, Harness, Time};
+use crate::{Case, Context, Harness, Saboteur, Time};
 
 /// How long a case may take on the paused clock: more than all its waits together. When nothing can run any more the
 /// clock jumps here, so a case that hangs fails at once.
 const PAUSED_LIMIT: Duration = Duration::from_secs(3600);
 /// How long a case may take on the machine's clock.
 const REAL_LIMIT: Duration = Duration::from_secs(120);
-/// How long a case may take that does not even let its runtime look at the clock.
+/// How long a case may take that keeps its runtime too busy to look at the clock.
 const STUCK_LIMIT: Duration = Duration::from_secs(180);
+/// The same where a saboteur is at work: getting stuck is one way to find it out.
+const SABOTAGED_LIMIT: Duration = Duration::from_secs(20);
 
 /// Runs a case on a thread and a runtime of its own, and answers why it failed.
 ///
 /// The thread bears the name of the test, so the message of a panic does so as well.
-pub(super) fn run(harness: Arc<dyn Harness>, case: &'static Case) -> Result<(), String> {
+pub(crate) fn run(
+    harness: Arc<dyn Harness>,
+    case: &'static Case,
+    saboteur: Option<&'static Saboteur>,
+) -> Result<(), String> {
     let (done, outcome) = mpsc::channel();
+    let (abandon, abandoned) = oneshot::channel();
+    let limit = if saboteur.is_some() { SABOTAGED_LIMIT } else { STUCK_LIMIT };
     let thread = thread::Builder::new().name(format!("{}::{}", harness.name(), case.full_name()));
     let body = move || {
-        let result = run_here(&harness, case);
+        let result = run_here(&harness, case, saboteur, abandoned);
         // Before the result is known outside: who holds a harness last tears it down, and that is not this thread.
         drop(harness);
-        // The receiver is gone only if it gave this thread up.
+        // The receiver is gone only if it has abandoned this thread.
         let _ = done.send(result);
     };
     let result = match thread.spawn(body) {
         Err(error) => Err(format!("no thread to run on: {error}")),
-        Ok(_detached) => outcome.recv_timeout(STUCK_LIMIT).unwrap_or_else(|gone| match gone {
-            RecvTimeoutError::Timeout => Err(format!("stuck for {STUCK_LIMIT:?} without yielding")),
+        Ok(_detached) => outcome.recv_timeout(limit).unwrap_or_else(|gone| match gone {
+            RecvTimeoutError::Timeout => {
+                // If it yields at all it ends now.
+                let _ = abandon.send(());
+                Err(format!("stuck: busy for {limit:?}"))
+            }
             RecvTimeoutError::Disconnected => Err("the teardown panicked".to_owned()),
         }),
     };
     result.map_err(|why| format!("{why}\n  checked clauses: {}", case.clauses.join(", ")))
 }
 
-fn run_here(harness: &Arc<dyn Harness>, case: &'static Case) -> Result<(), String> {
+fn run_here(
+    harness: &Arc<dyn Harness>,
+    case: &'static Case,
+    saboteur: Option<&'static Saboteur>,
+    abandoned: oneshot::Receiver<()>,
+) -> Result<(), String> {
     let (paused, limit) = match harness.time() {
         Time::Paused => (true, PAUSED_LIMIT),
         Time::Real => (false, REAL_LIMIT),
@@ -49,8 +67,15 @@ fn run_here(harness: &Arc<dyn Harness>, case: &'static Case) -> Result<(), Strin
     let harness = Arc::clone(harness);
     runtime.block_on(async move {
         // A task of its own catches panics, and drops the store where the runtime is still there for its teardown.
-        let body = tokio::spawn(async move { (case.run)(Context::new(harness.fresh().await)).await });
-        match tokio::time::timeout(limit, body).await {
+        let body = tokio::spawn(async move {
+            (case.run)(Context::new(harness.fresh().await, saboteur)).await;
+        });
+        let outcome = tokio::select! {
+            biased;
+            _ = abandoned => return Err("abandoned".to_owned()),
+            outcome = tokio::time::timeout(limit, body) => outcome,
+        };
+        match outcome {
             Ok(Ok(())) => Ok(()),
             Ok(Err(failed)) => Err(panic_message(failed.into_panic().as_ref()).to_owned()),
             Err(_elapsed) => Err(format!("hangs: not done after {limit:?}")),

@@ -6,7 +6,7 @@ use libtest_mimic::{Arguments, Trial};
 use crate::case::subjects;
 use crate::{Case, Harness, Time};
 
-mod isolated;
+pub(crate) mod isolated;
 #[cfg(test)]
 mod tests;
 
@@ -43,7 +43,7 @@ const THREADS_PER_CORE: usize = 3;
 /// When there is no case of that name.
 pub fn check(harness: Arc<dyn Harness>, name: &str) -> Result<(), String> {
     let case = subjects().find(|case| case.full_name() == name);
-    isolated::run(harness, case.unwrap_or_else(|| panic!("there is no case {name}")))
+    isolated::run(harness, case.unwrap_or_else(|| panic!("there is no case {name}")), None)
 }
 
 /// What becomes of the cases of a harness that cannot run here.
@@ -77,7 +77,7 @@ fn trials(harness: &Arc<dyn Harness>, missing: Missing) -> Vec<Trial> {
         let ignored = reason.is_some() && missing == Missing::IsIgnored;
         Trial::test(format!("{name}::{}", case.full_name()), move || match reason {
             Some(reason) => Err(format!("cannot run here: {reason}").into()),
-            None => isolated::run(harness, case).map_err(Into::into),
+            None => isolated::run(harness, case, None).map_err(Into::into),
         })
         .with_ignored_flag(ignored)
     };

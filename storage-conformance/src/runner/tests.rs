@@ -24,7 +24,7 @@ fn no_case_passes_on_a_store_that_agrees_to_everything_and_keeps_nothing() {
 #[test]
 fn a_failure_tells_what_happened_and_which_clauses_were_checked() {
     let case = subjects().next().unwrap();
-    let why = isolated::run(harness(Outage), case).unwrap_err();
+    let why = isolated::run(harness(Outage), case, None).unwrap_err();
     assert!(why.contains("the cable is cut"), "{why}");
     assert!(case.clauses.iter().all(|clause| why.contains(clause)), "{why}");
 }
@@ -32,7 +32,7 @@ fn a_failure_tells_what_happened_and_which_clauses_were_checked() {
 #[test]
 fn a_case_that_hangs_fails() {
     static HANGS: Case = case_of(|_| Box::pin(pending()));
-    let why = isolated::run(harness(Outage), &HANGS).unwrap_err();
+    let why = isolated::run(harness(Outage), &HANGS, None).unwrap_err();
     assert!(why.contains("hangs"), "{why}");
 }
 
@@ -41,7 +41,7 @@ fn the_store_is_torn_down_in_its_runtime_after_every_case() {
     static PASSES: Case = case_of(|_| Box::pin(async {}));
     static FAILS: Case = case_of(|_| Box::pin(async { panic!("as it should") }));
     let harness = Arc::new(Fake::new(Outage));
-    let run = |case| isolated::run(Arc::clone(&harness) as Arc<dyn Harness>, case);
+    let run = |case| isolated::run(Arc::clone(&harness) as Arc<dyn Harness>, case, None);
     assert_eq!(run(&PASSES), Ok(()));
     assert_eq!(harness.torn_down.load(Relaxed), 1);
     assert!(run(&FAILS).is_err());
@@ -97,7 +97,7 @@ const fn case_of(run: fn(Context) -> BoxFuture<'static, ()>) -> Case {
 /// The cases that pass, which ought to be none.
 fn passing(harness: &Arc<dyn Harness>, cases: impl Iterator<Item = &'static Case>) -> Vec<String> {
     expect_panics_of_cases();
-    let passes = |case: &&'static Case| isolated::run(Arc::clone(harness), case).is_ok();
+    let passes = |case: &&'static Case| isolated::run(Arc::clone(harness), case, None).is_ok();
     cases.filter(passes).map(Case::full_name).collect()
 }
 

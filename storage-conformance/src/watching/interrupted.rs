@@ -1,14 +1,14 @@
 //! Connections that break, streams that are resumed, changes that the store has given up.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use storage_core::kv::{KvBackend, Revision};
-use storage_core::{ChangeKind, ChangeStream, ListOptions, Storage, WatchEvent};
+use storage_core::kv::Revision;
+use storage_core::{ChangeKind, ChangeStream, ListOptions, WatchEvent};
 
 use super::support::{changes, expect, expect_resync, next, revision};
 use crate::decorate::{Call, Fault, Faulty};
 use crate::files::support::{open, open_with, options};
+use crate::tree::{FaultyTree, Tree};
 use crate::{Case, Context, case};
 
 pub(crate) const CASES: &[Case] = &[
@@ -23,10 +23,8 @@ pub(crate) const CASES: &[Case] = &[
     case!(["FS-WATCH-8"], after_a_resync_a_list_and_what_follows_are_the_tree),
 ];
 
-type FaultyTree = Storage<Arc<Faulty<Arc<dyn KvBackend>>>>;
-
 async fn open_faulty(context: &Context) -> FaultyTree {
-    Storage::open(Arc::new(Faulty::new(context.client().await)), options(context)).await.unwrap()
+    Tree::open_through(context, Faulty::new(context.client().await), options(context)).await.unwrap()
 }
 
 async fn nothing_is_missed_or_repeated_when_connections_break(context: Context) {

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use futures::future::join_all;
-use storage_core::Storage;
 use storage_core::kv::KvBackend;
 
 use super::support::{changes, expect, expect_resync, next, revision};
 use crate::decorate::Counting;
 use crate::files::support::{open, options};
+use crate::tree::Tree;
 use crate::{Case, Context, case};
 
 pub(crate) const CASES: &[Case] = &[
@@ -18,9 +18,9 @@ pub(crate) const CASES: &[Case] = &[
     case!(["FS-WATCH-11"], consumers_are_independent),
 ];
 
-async fn counting(context: &Context) -> Storage<Arc<Counting<Arc<dyn KvBackend>>>> {
-    let tree =
-        Storage::open(Arc::new(Counting::new(context.client().await)), options(context)).await.unwrap();
+async fn counting(context: &Context) -> Tree<Arc<Counting<Arc<dyn KvBackend>>>> {
+    let client = Counting::new(context.client().await);
+    let tree = Tree::open_through(context, client, options(context)).await.unwrap();
     tree.store("first", "gives the tree its format").await.unwrap();
     tree
 }
