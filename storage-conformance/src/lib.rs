@@ -5,6 +5,7 @@
 
 mod case;
 mod context;
+pub mod contract;
 pub mod decorate;
 #[cfg(test)]
 mod fakes;

@@ -1,57 +1,64 @@
 //! The contracts and the cases say the same: every clause is checked, and every clause named exists.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::Path;
+use std::{fs, io};
 
-/// The names of the clauses in `docs/*-contract.md`: list items that begin with a name in bold.
-fn contracts() -> BTreeMap<String, usize> {
-    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
-    let mut clauses = BTreeMap::new();
-    for file in fs::read_dir(docs).expect("the contracts are beside the crate") {
-        let path = file.expect("the folder can be read").path();
-        let is_contract =
-            path.file_name().is_some_and(|name| name.to_string_lossy().ends_with("-contract.md"));
-        if is_contract {
-            let text = fs::read_to_string(&path).expect("a contract is UTF-8");
-            let items = text.lines().filter_map(|line| line.strip_prefix("- **")?.split_once("**"));
-            for (clause, _text) in items {
-                *clauses.entry(clause.to_owned()).or_default() += 1;
-            }
-        }
-    }
-    clauses
-}
-
-#[test]
-fn every_clause_has_one_text() {
-    let clauses = contracts();
-    assert!(clauses.contains_key("KV-READ-1"), "the contract was not read: {clauses:?}");
-    let repeated: Vec<_> = clauses.iter().filter(|(_, count)| **count > 1).collect();
-    assert!(repeated.is_empty(), "numbered twice: {repeated:?}");
-}
+use storage_conformance::{cases, contract};
 
 #[test]
 fn every_clause_is_checked_by_a_case() {
-    let named: BTreeSet<_> = storage_conformance::cases().flat_map(|(_, clauses)| clauses).copied().collect();
+    let named: BTreeSet<_> = cases().flat_map(|(_, clauses)| clauses).copied().collect();
     let unchecked: Vec<_> =
-        contracts().into_keys().filter(|clause| !named.contains(clause.as_str())).collect();
+        contract::clauses().map(|clause| clause.name).filter(|name| !named.contains(name)).collect();
     assert!(unchecked.is_empty(), "no case names {unchecked:?}");
 }
 
 #[test]
 fn every_case_names_clauses_that_exist() {
-    let clauses = contracts();
-    for (case, named) in storage_conformance::cases() {
+    let clauses: BTreeSet<_> = contract::clauses().map(|clause| clause.name).collect();
+    for (case, named) in cases() {
         assert!(!named.is_empty(), "{case} names no clause");
-        let unknown: Vec<_> = named.iter().filter(|clause| !clauses.contains_key(**clause)).collect();
+        let unknown: Vec<_> = named.iter().filter(|name| !clauses.contains(**name)).collect();
         assert!(unknown.is_empty(), "{case} names {unknown:?}");
     }
 }
 
 #[test]
+fn the_clauses_of_a_subject_are_numbered_from_one_without_a_gap() {
+    let mut last: BTreeMap<&str, u32> = BTreeMap::new();
+    for clause in contract::clauses() {
+        let (subject, number) = clause.name.rsplit_once('-').expect("a clause is a subject and a number");
+        let last = last.entry(subject).or_default();
+        assert_eq!(number.parse(), Ok(*last + 1), "{clause}");
+        *last += 1;
+    }
+    assert!(last["KV-READ"] > 0 && last["FS-PATH"] > 0, "a contract was not read: {last:?}");
+}
+
+/// What the crate includes are links: a contract without one would be checked by nobody, and a copy would grow old.
+#[test]
+fn the_contracts_are_those_of_the_documentation() {
+    let read = || {
+        let mut clauses = 0;
+        for file in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs"))? {
+            let path = file?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let Some(name) = name.strip_suffix("-contract.md") else { continue };
+            let text = fs::read_to_string(&path)?;
+            let included = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("src/contract/{name}.md"));
+            assert_eq!(fs::read_to_string(included)?, text, "{}", path.display());
+            clauses += text.lines().filter(|line| line.starts_with("- **")).count();
+        }
+        Ok::<_, io::Error>(clauses)
+    };
+    let written = read().expect("the contracts can be read");
+    assert_eq!(contract::clauses().count(), written);
+}
+
+#[test]
 fn no_two_cases_share_a_name() {
-    let names: Vec<_> = storage_conformance::cases().map(|(name, _)| name).collect();
+    let names: Vec<_> = cases().map(|(name, _)| name).collect();
     let distinct: BTreeSet<_> = names.iter().collect();
     assert_eq!(distinct.len(), names.len());
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 
-use crate::{Case, Context, Harness, Saboteur, Time};
+use crate::{Case, Context, Harness, Saboteur, Time, contract};
 
 /// How long a case may take on the paused clock: more than all its waits together. When nothing can run any more the
 /// clock jumps here, so a case that hangs fails at once.
@@ -49,7 +49,7 @@ pub(crate) fn run(
             RecvTimeoutError::Disconnected => Err("the teardown panicked".to_owned()),
         }),
     };
-    result.map_err(|why| format!("{why}\n  checked clauses: {}", case.clauses.join(", ")))
+    result.map_err(|why| format!("{why}\n  checked clauses:\n{}", contract::quote(case.clauses)))
 }
 
 fn run_here(
