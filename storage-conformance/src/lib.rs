@@ -3,6 +3,9 @@
 #![deny(dead_code)]
 #![allow(clippy::unwrap_used, reason = "this crate is test code: what is unexpected fails the case")]
 
+// First: its macro is there for what comes behind it.
+#[macro_use]
+mod assertions;
 mod case;
 mod context;
 pub mod contract;

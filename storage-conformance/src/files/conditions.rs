@@ -22,9 +22,9 @@ async fn store_if_replaces_only_the_version_that_was_seen(context: Context) {
     let tree = open(&context).await;
     let first = tree.store("a", "1").await.unwrap();
     let second = tree.store_if("a", "2", first.version).await.unwrap();
-    assert!(second.version > first.version);
+    assert!(second.version > first.version, "{second:?} after {first:?}");
     let error = refused(tree.store_if("a", "3", first.version).await, ErrorKind::Conflict, "a");
-    assert!(error.is_conflict());
+    assert!(error.is_conflict(), "{error:?}");
     assert_eq!(tree.load("a").await.unwrap(), "2");
     tree.delete("a").await.unwrap();
     refused(tree.store_if("a", "3", second.version).await, ErrorKind::NotFound, "a");
@@ -51,7 +51,8 @@ async fn of_many_creators_one_wins(context: Context) {
     assert_eq!(winners.len(), 1, "{results:?}");
     assert_eq!(trees[0].load("lockfile").await.unwrap(), winners[0].to_string());
     let losers = results.into_iter().filter_map(Result::err);
-    assert!(losers.into_iter().all(|error| error.kind() == ErrorKind::AlreadyExists));
+    let kinds: Vec<_> = losers.into_iter().map(|error| error.kind()).collect();
+    assert_eq!(kinds, vec![ErrorKind::AlreadyExists; kinds.len()]);
 }
 
 async fn load_or_store_stores_once(context: Context) {
@@ -74,7 +75,7 @@ async fn everybody_gets_the_first_ones_file(context: Context) {
     let stored = answers.iter().filter(|answer| matches!(answer, LoadOrStore::Stored(_))).count();
     assert_eq!(stored, 1);
     let files: Vec<_> = answers.into_iter().map(LoadOrStore::into_file).collect();
-    assert!(files.iter().all(|file| *file == files[0]));
+    assert!(files.iter().all(|file| *file == files[0]), "all the same: {files:?}");
 }
 
 async fn a_damaged_bootstrap_file_is_an_error(context: Context) {

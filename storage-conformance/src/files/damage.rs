@@ -104,7 +104,7 @@ async fn others_are_not_disturbed(context: Context) {
             }
         }
     }
-    assert!(entries[1].metadata.as_ref().unwrap().is_err());
+    assert!(entries[1].metadata.as_ref().unwrap().is_err(), "{:?}", entries[1]);
     assert_eq!(everything(&tree).await.len(), 5);
     assert_eq!(tree.load("dir/c").await.unwrap(), "dir/c");
     assert_eq!(tree.stat("dir").await.unwrap().size, (5 + 5 + 9) as u64, "what can be read is summed up");
@@ -125,7 +125,7 @@ async fn damaged_files_can_be_replaced_and_deleted(context: Context) {
     assert_eq!(tree.delete("two").await.unwrap(), 1);
     tree.delete("three").await.unwrap();
     for path in ["two", "three"] {
-        assert!(!tree.exists(path).await.unwrap());
+        assert!(!tree.exists(path).await.unwrap(), "{path}");
         assert_eq!(raw_get(&context, &format!("data/{path}")).await, None, "the content goes too");
     }
 }

@@ -3,7 +3,7 @@
 use futures::future::join_all;
 use storage_core::{ErrorKind, ListOptions};
 
-use super::support::{everything, open, open_with, refused};
+use super::support::{NOTHING, everything, open, open_with, refused};
 use crate::{Case, Context, case};
 
 pub(crate) const CASES: &[Case] = &[
@@ -23,7 +23,7 @@ async fn deleting_counts_files(context: Context) {
     assert_eq!(tree.delete("file").await.unwrap(), 1);
     assert_eq!(tree.delete("file").await.unwrap(), 0);
     assert_eq!(tree.delete("a").await.unwrap(), 3);
-    assert!(everything(&tree).await.is_empty());
+    assert_eq!(everything(&tree).await, NOTHING);
 }
 
 async fn a_directory_goes_with_everything_below_it_and_nothing_else(context: Context) {
@@ -82,7 +82,7 @@ async fn delete_all_empties_the_tree(context: Context) {
     assert_eq!(tree.delete_all().await.unwrap(), 0);
     super::support::store_all(&tree, &["a", "b/c", "b/d/e"]).await;
     assert_eq!(tree.delete_all().await.unwrap(), 3);
-    assert!(everything(&tree).await.is_empty());
+    assert_eq!(everything(&tree).await, NOTHING);
     tree.store("a/b", "the tree is still one").await.unwrap();
     assert_eq!(everything(&*open(&context).await).await, ["a", "a/b"]);
 }
@@ -93,7 +93,7 @@ async fn a_directory_of_many_files_is_deleted(context: Context) {
     let stored = join_all(names.iter().map(|name| tree.store(name, "x"))).await;
     assert!(stored.iter().all(Result::is_ok), "{stored:?}");
     assert_eq!(tree.delete("many").await.unwrap(), 500);
-    assert!(everything(&tree).await.is_empty());
+    assert_eq!(everything(&tree).await, NOTHING);
 }
 
 async fn deleting_a_file_spares_directories(context: Context) {

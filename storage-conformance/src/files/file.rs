@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use storage_core::{ErrorKind, Sha1Digest};
 
-use super::support::{everything, open, open_with, refused};
+use super::support::{NOTHING, everything, open, open_with, refused};
 use crate::{Case, Context, case};
 
 pub(crate) const CASES: &[Case] = &[
@@ -78,7 +78,7 @@ async fn the_root_is_never_a_file(context: Context) {
         refused(tree.store_many([(root, "x")]).await, ErrorKind::InvalidPath, root);
         refused(tree.rename("a", root).await, ErrorKind::InvalidPath, root);
     }
-    assert!(everything(&tree).await.is_empty());
+    assert_eq!(everything(&tree).await, NOTHING);
 }
 
 async fn loading_what_is_not_there(context: Context) {
@@ -102,7 +102,7 @@ async fn another_client_sees_a_write_at_once(context: Context) {
         assert_eq!(other.load("a").await.unwrap(), n.to_string());
     }
     other.delete("a").await.unwrap();
-    assert!(!one.exists("a").await.unwrap());
+    assert!(!one.exists("a").await.unwrap(), "it was deleted");
 }
 
 /// Readers beside writers: a pair from two writes would be taken for damage.
@@ -121,7 +121,7 @@ async fn content_and_metadata_are_of_one_write(context: Context) {
             let file = reader.load_file("a").await.unwrap();
             assert_eq!(file.metadata.size, file.content.len() as u64);
             let stat = reader.stat("a").await.unwrap();
-            assert!(stat.version >= file.metadata.version);
+            assert!(stat.version >= file.metadata.version, "{stat:?} after {:?}", file.metadata);
             seen = file.content.len();
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
@@ -135,7 +135,7 @@ async fn a_content_beyond_the_limit_is_refused(context: Context) {
     let tree = open(&context).await;
     let error = refused(tree.store("a", vec![0; limit + 1]).await, ErrorKind::TooLarge, "a");
     assert!(error.to_string().contains(&limit.to_string()), "names the limit of {limit}: {error}");
-    assert!(everything(&tree).await.is_empty());
+    assert_eq!(everything(&tree).await, NOTHING);
 }
 
 async fn a_file_of_1_5_million_bytes_is_stored_or_refused_with_the_limit(context: Context) {

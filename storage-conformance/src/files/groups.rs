@@ -2,7 +2,7 @@
 
 use storage_core::ErrorKind;
 
-use super::support::{everything, open, open_with, raw_put, refused};
+use super::support::{NOTHING, everything, open, open_with, raw_put, refused};
 use crate::{Case, Context, case};
 
 pub(crate) const CASES: &[Case] = &[
@@ -43,7 +43,7 @@ async fn a_group_that_contradicts_itself_is_refused(context: Context) {
     refused(tree.store_many([("a", "1"), ("b", "2"), ("/a/", "3")]).await, ErrorKind::InvalidPath, "a");
     refused(tree.store_many([("a/b/c", "1"), ("a", "2")]).await, ErrorKind::NotADirectory, "a");
     refused(tree.store_many([("a/b", "1"), ("a/b/c/d", "2")]).await, ErrorKind::NotADirectory, "a/b");
-    assert!(everything(&tree).await.is_empty());
+    assert_eq!(everything(&tree).await, NOTHING);
     tree.store_many([("a/b", "1"), ("a/bc", "2"), ("a/b.d", "3")]).await.unwrap();
 }
 
@@ -62,7 +62,7 @@ async fn the_largest_group_fits_and_a_larger_one_is_refused(context: Context) {
     let error = tree.store_many(group(largest + 1)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooLarge, "{error:?}");
     assert!(error.to_string().contains(&limit.to_string()), "names the limit of {limit}: {error}");
-    assert!(everything(&tree).await.is_empty(), "never split");
+    assert_eq!(everything(&tree).await, NOTHING, "never split");
     let paths: Vec<String> = group(largest + 1).into_iter().map(|(path, _)| path).collect();
     assert_eq!(tree.load_many(&paths).await.unwrap_err().kind(), ErrorKind::TooLarge);
 }
@@ -77,7 +77,7 @@ async fn a_group_of_too_many_bytes_is_refused(context: Context) {
     let error = tree.store_many(group).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooLarge);
     assert!(error.to_string().contains(&limits.max_request_bytes.to_string()), "{error}");
-    assert!(everything(&tree).await.is_empty());
+    assert_eq!(everything(&tree).await, NOTHING);
 }
 
 async fn an_empty_group(context: Context) {

@@ -105,7 +105,7 @@ async fn entries_come_in_byte_order_of_the_whole_path(context: Context) {
     let names: Vec<_> = children.iter().map(|entry| entry.path.name()).collect();
     assert_eq!(names, ["a.example", "a.example-b", "a.example.org", "a.example0"]);
     let all = tree.list("", ListOptions::descendants()).await.unwrap();
-    assert!(paths(&all).is_sorted());
+    assert!(paths(&all).is_sorted(), "{:?}", paths(&all));
 }
 
 async fn metadata_comes_when_it_is_asked_for(context: Context) {

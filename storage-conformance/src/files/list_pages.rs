@@ -117,7 +117,7 @@ async fn large_directories_are_listed_completely(context: Context) {
 
     let all = tree.list("d", ListOptions::descendants()).await.unwrap();
     assert_eq!(all.len(), MANY + 1 + MANY / 3 * 4 + 1);
-    assert!(paths(&all).is_sorted());
+    assert!(paths(&all).is_sorted(), "{:?}", paths(&all));
 }
 
 /// `a` belongs before `a-00000`, and thousands of keys stand between that and `a/x`.

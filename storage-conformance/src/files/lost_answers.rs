@@ -5,7 +5,7 @@ use std::time::Duration;
 use storage_core::kv::{Op, Txn};
 use storage_core::{ErrorKind, LoadOrStore};
 
-use super::support::{everything, open, options, refused, store_all};
+use super::support::{NOTHING, everything, open, options, refused, store_all};
 use crate::decorate::{Call, Fault, Faulty};
 use crate::locks::lost_answers::first;
 use crate::locks::support::open_faulty;
@@ -87,7 +87,7 @@ async fn every_kind_of_write(tree: &FaultyTree, fault: Fault) {
     assert_eq!(everything(tree).await, ["b"]);
     spoil();
     assert_eq!(tree.delete_all().await.unwrap(), 1);
-    assert!(everything(tree).await.is_empty());
+    assert_eq!(everything(tree).await, NOTHING);
 
     let guard = tree.lock("lock").await.unwrap();
     spoil();

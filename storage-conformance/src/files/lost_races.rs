@@ -5,7 +5,7 @@ use std::time::Duration;
 use storage_core::{Error, Storage};
 
 use super::lost_answers::{TIMEOUT, fences, writes_files};
-use super::support::{everything, open, store_all};
+use super::support::{NOTHING, everything, open, store_all};
 use crate::decorate::{Call, Fault};
 use crate::locks::lost_answers::now_and_then;
 use crate::locks::support::{done, open_faulty};
@@ -69,7 +69,7 @@ async fn what_others_stored_since_stays(context: Context) {
     let ours = meanwhile(&tree, Fault::LoseAnswer, write(), theirs()).await;
     let found = other.load_file("a").await.unwrap();
     assert_eq!(found.content, "theirs");
-    assert!(ours.version < found.metadata.version);
+    assert!(ours.version < found.metadata.version, "{ours:?} before {:?}", found.metadata);
     // If it was not applied it comes after theirs.
     let ours = meanwhile(&tree, NEVER, write(), theirs()).await;
     let found = other.load_file("a").await.unwrap();
@@ -87,7 +87,7 @@ async fn what_others_deleted_since_stays_deleted(context: Context) {
         }
     };
     meanwhile(&tree, Fault::LoseAnswer, write(), delete()).await;
-    assert!(everything(&other).await.is_empty());
+    assert_eq!(everything(&other).await, NOTHING);
 
     let rename = || async {
         other.rename("a", "b").await.unwrap();
@@ -115,7 +115,7 @@ async fn a_directory_is_deleted_once(context: Context) {
     store_all(&other, &["dir/1"]).await;
     let store = || store_all(&other, &["dir/2", "dir/3"]);
     assert_eq!(meanwhile(&tree, NEVER, delete(), store()).await, 4);
-    assert!(everything(&other).await.is_empty());
+    assert_eq!(everything(&other).await, NOTHING);
 }
 
 async fn what_others_have_deleted_is_not_counted(context: Context) {
@@ -130,7 +130,7 @@ async fn what_others_have_deleted_is_not_counted(context: Context) {
     let neither = || async { assert_eq!(other.delete("dir").await.unwrap(), 0) };
     store_all(&other, &["dir/1", "dir/2"]).await;
     assert_eq!(meanwhile(&tree, Fault::LoseAnswer, delete(), neither()).await, 2);
-    assert!(everything(&other).await.is_empty());
+    assert_eq!(everything(&other).await, NOTHING);
 }
 
 /// One more, whoever else counts. A conflict that is none, or an increment that is done twice, shows in the sum.
@@ -187,7 +187,8 @@ async fn a_write_on_its_way_while_another_is_fenced_off_is_sent_again(context: C
         }
     });
     let (slow, lost) = tokio::join!(tree.store("slow", "x"), tree.store("lost", "x"));
-    assert!(slow.unwrap().version > lost.unwrap().version);
+    let (slow, lost) = (slow.unwrap(), lost.unwrap());
+    assert!(slow.version > lost.version, "{slow:?} after {lost:?}");
 }
 
 async fn writers_of_one_tree_are_not_disturbed(context: Context) {

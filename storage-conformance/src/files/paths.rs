@@ -25,7 +25,7 @@ async fn slashes_around_a_path_do_not_matter(context: Context) {
     }
     assert_eq!(everything(&tree).await, ["a", "a/b"]);
     for root in ["", "/", "//"] {
-        assert!(tree.exists(root).await.unwrap());
+        assert!(tree.exists(root).await.unwrap(), "{root:?}");
     }
 }
 
@@ -96,7 +96,7 @@ async fn paths_up_to_the_limits_are_files_and_beyond_are_refused(context: Contex
     for path in [component.as_str(), longest.as_str()].into_iter().chain(deepest) {
         tree.store(path, "x").await.unwrap();
         assert_eq!(tree.load(path).await.unwrap(), "x");
-        assert!(tree.exists(path).await.unwrap());
+        assert!(tree.exists(path).await.unwrap(), "{path:?}");
         assert_eq!(tree.delete(path).await.unwrap(), 1);
     }
     tree.store("there", "x").await.unwrap();

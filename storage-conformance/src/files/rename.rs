@@ -20,7 +20,7 @@ async fn a_file_is_moved_with_all_it_has(context: Context) {
     let moved = tree.rename("a/b", "/c/d/e/").await.unwrap();
     assert_eq!(moved.path.as_str(), "c/d/e");
     assert_eq!((moved.size, moved.sha1, moved.modified), (before.size, before.sha1, before.modified));
-    assert!(moved.version > before.version);
+    assert!(moved.version > before.version, "{moved:?} after {before:?}");
     assert_eq!(tree.stat("c/d/e").await.unwrap(), moved);
     assert_eq!(tree.load("c/d/e").await.unwrap(), "content");
     assert_eq!(everything(&tree).await, ["c", "c/d", "c/d/e"]);

@@ -99,7 +99,7 @@ async fn a_directory_is_the_sum_of_its_files(context: Context) {
     tree.store("d2", "not in it").await.unwrap();
     for (directory, size) in [("d", 6), ("d/e", 5)] {
         let stat = tree.stat(directory).await.unwrap();
-        assert!(stat.is_dir());
+        assert!(stat.is_dir(), "{stat:?}");
         assert_eq!((stat.path.as_str(), stat.size, stat.sha1), (directory, size, None));
         assert_eq!((stat.modified, stat.version), (newest.modified, newest.version));
     }
@@ -111,7 +111,7 @@ async fn a_directory_is_the_sum_of_its_files(context: Context) {
 async fn the_root_is_a_directory(context: Context) {
     let tree = open(&context).await;
     let empty = tree.stat("").await.unwrap();
-    assert!(empty.is_dir() && empty.path.is_root());
+    assert!(empty.is_dir() && empty.path.is_root(), "{empty:?}");
     assert_eq!(empty.size, 0);
     store_all(&tree, &["a", "b/c"]).await;
     assert_eq!(tree.stat("/").await.unwrap().size, 4);

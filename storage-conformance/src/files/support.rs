@@ -60,7 +60,7 @@ pub(crate) async fn raw_delete(context: &Context, rest: &str) {
 
 /// A refusal of this kind that is about this path.
 pub(crate) fn refused<T: Debug>(result: Result<T, Error>, kind: ErrorKind, path: &str) -> Error {
-    let error = result.expect_err("should be refused");
+    let error = result.expect_err(&format!("{path:?} should be refused with {kind:?}"));
     assert_eq!(error.kind(), kind, "{error:?}");
     assert_eq!(error.path(), Some(path), "{error:?}");
     assert!(!error.to_string().contains('\n'), "an error is one line: {error}");
@@ -70,6 +70,9 @@ pub(crate) fn refused<T: Debug>(result: Result<T, Error>, kind: ErrorKind, path:
 pub(crate) fn paths(entries: &[DirEntry]) -> Vec<&str> {
     entries.iter().map(|entry| entry.path.as_str()).collect()
 }
+
+/// What [`everything`] answers of an empty tree.
+pub(crate) const NOTHING: [&str; 0] = [];
 
 /// Every file and directory of a tree.
 pub(crate) async fn everything<B: KvBackend>(tree: &Storage<B>) -> Vec<String> {

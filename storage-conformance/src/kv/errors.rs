@@ -11,7 +11,7 @@ use storage_core::kv::{
     Revision,
 };
 
-use super::support::{limit, matched, newest, ops, put, put_leased, refused, state};
+use super::support::{limit, matched, newest, ops, put, put_leased, refused, state, there};
 use crate::decorate::{Calls, Counting};
 use crate::{Case, Context, case};
 
@@ -117,7 +117,7 @@ async fn a_client_works_on_after_any_dropped_call(context: Context) {
         let _ = client.time_to_live(lease).now_or_never();
         let _ = client.watch(context.all(), revision).now_or_never();
         drop(client.txn(ops([put(key.clone(), "never polled")])));
-        assert_eq!(client.get(key.clone()).await.unwrap().unwrap().value, value);
+        assert_eq!(there(&client, &key).await.value, value);
     }
     client.keep_alive(lease).await.unwrap();
 }
@@ -129,8 +129,10 @@ async fn a_wrapped_backend_is_a_backend(context: Context) {
     let key = context.key("k");
     let lease = wrapped.grant(Duration::from_secs(600)).await.unwrap();
     matched(&wrapped, ops([put_leased(key.clone(), "v", lease.id)])).await;
-    assert!(wrapped.keep_alive(lease.id).await.unwrap() >= lease.ttl);
-    assert!(wrapped.time_to_live(lease.id).await.unwrap() <= lease.ttl);
+    let renewed = wrapped.keep_alive(lease.id).await.unwrap();
+    assert!(renewed >= lease.ttl, "{lease:?} was renewed for {renewed:?} only");
+    let left = wrapped.time_to_live(lease.id).await.unwrap();
+    assert!(left <= renewed, "{left:?} left of {renewed:?}");
     assert_eq!(state(&wrapped, context.all()).await, state(&inner, context.all()).await);
     wrapped.revoke(lease.id).await.unwrap();
     assert_eq!(wrapped.get(key).await.unwrap(), None);

@@ -7,12 +7,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use bytes::Bytes;
 use storage_core::kv::{BackendErrorKind, Compare, KvBackendExt, Lease, LeaseId, Op, Txn};
 use tokio::time::Instant;
 
 use super::support::{
-    Changes, Client, deleted, matched, newest, not_matched, ops, put, put_leased, refused, state,
+    Changes, Client, deleted, matched, newest, not_matched, ops, put, put_leased, refused, state, there,
 };
 use crate::{Case, Context, case};
 
@@ -74,10 +73,10 @@ async fn a_leased_key_is_created_only_once(context: Context) {
         |lease| Txn::new().when(Compare::Absent(key.clone())).then(put_leased(key.clone(), "holder", lease));
     matched(&client, create(first)).await;
     not_matched(&client, create(second)).await;
-    assert_eq!(client.get(key.clone()).await.unwrap().unwrap().lease, Some(first));
+    assert_eq!(there(&client, &key).await.lease, Some(first));
     client.revoke(first).await.unwrap();
     matched(&client, create(second)).await;
-    assert_eq!(client.get(key).await.unwrap().unwrap().lease, Some(second));
+    assert_eq!(there(&client, &key).await.lease, Some(second));
 }
 
 async fn a_lease_does_not_end_early_but_it_ends(context: Context) {
@@ -97,7 +96,7 @@ async fn the_keys_of_an_ended_lease_vanish_together(context: Context) {
     let (revision, _) = matched(&client, ops(puts).then(put(context.key("stays"), "v"))).await;
     let mut changes = Changes::watch(&client, context.all(), revision).await;
     let batch = changes.next().await;
-    assert!(batch.revision > revision);
+    assert!(batch.revision > revision, "after {revision}: {batch:?}");
     assert_eq!(batch.events, leased.map(|key| deleted(&key, batch.revision)));
     assert_eq!(state(&client, context.all()).await.keys(), [context.key("stays")]);
 }
@@ -122,7 +121,7 @@ async fn a_lease_kept_alive_outlives_its_ttl(context: Context) {
         context.sleep(lease.ttl * 2 / 5).await;
         client.keep_alive(lease.id).await.unwrap();
     }
-    assert!(one.get(context.key("k")).await.unwrap().is_some());
+    there(&one, &context.key("k")).await;
     one.revoke(lease.id).await.unwrap();
 }
 
@@ -162,8 +161,9 @@ async fn a_put_decides_anew_about_the_lease(context: Context) {
         put_leased(kept.clone(), "2", first),
     ];
     matched(&client, ops(again)).await;
-    let leases = state(&client, context.all()).await.entries.into_iter().map(|entry| entry.lease);
-    assert!(leases.eq([None, Some(first), Some(second)]));
+    let entries = state(&client, context.all()).await.entries;
+    let leases: Vec<_> = entries.iter().map(|entry| entry.lease).collect();
+    assert_eq!(leases, [None, Some(first), Some(second)]);
     client.revoke(first).await.unwrap();
     assert_eq!(state(&client, context.all()).await.keys(), [detached.clone(), moved]);
     client.revoke(second).await.unwrap();
@@ -180,7 +180,7 @@ async fn revoking_deletes_the_keys_at_once_and_together(context: Context) {
     one.revoke(lease).await.unwrap();
     let after = state(&other, context.all()).await;
     assert_eq!(after.keys(), [context.key("stays")]);
-    assert!(after.revision > revision);
+    assert!(after.revision > revision, "after {revision}: {after:?}");
     changes.expect(after.revision, leased.iter().map(|key| deleted(key, after.revision)).collect()).await;
 }
 
@@ -321,7 +321,10 @@ async fn not_found(context: &Context, client: &Client, lease: LeaseId) {
         assert_eq!(state(client, context.all()).await, before);
     }
     // The keys concerned are free for others.
-    let created = client.create(context.key("late"), Bytes::from("v")).await.unwrap();
-    assert!(created.is_some());
+    matched(
+        client,
+        Txn::new().when(Compare::Absent(context.key("late"))).then(put(context.key("late"), "v")),
+    )
+    .await;
     matched(client, ops([Op::Delete(context.key("late"))])).await;
 }

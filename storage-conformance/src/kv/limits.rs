@@ -1,9 +1,11 @@
 //! The numbers in which backends differ: what is within them works, what is beyond them is refused whole.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use storage_core::kv::{BackendErrorKind, Compare, Get, KvBackendExt, Limits, Op, Txn};
 
-use super::support::{Client, matched, not_matched, ops, put, refused, state};
+use super::support::{Client, matched, not_matched, ops, put, refused, state, there};
 use crate::{Case, Context, case};
 
 pub(crate) const CASES: &[Case] = &[
@@ -20,10 +22,11 @@ pub(crate) const CASES: &[Case] = &[
 async fn the_limits_are_the_same_for_every_client(context: Context) {
     let (one, other) = (context.client().await, context.client().await);
     let limits = one.limits();
-    assert!(limits.max_txn_ops > 0 && limits.max_value_bytes > 0 && limits.max_request_bytes > 0);
+    let numbers = [limits.max_txn_ops, limits.max_value_bytes, limits.max_request_bytes];
+    assert!(numbers.iter().all(|number| *number > 0) && limits.min_lease_ttl > Duration::ZERO, "{limits:?}");
     assert_eq!(other.limits(), limits);
     one.put(context.key("k"), Bytes::from("v")).await.unwrap();
-    assert!(other.get(context.key("k")).await.unwrap().is_some());
+    there(&other, &context.key("k")).await;
     assert_eq!((one.limits(), other.limits()), (limits, limits));
 }
 
@@ -34,10 +37,10 @@ async fn every_list_may_be_full(context: Context) {
     assert_eq!(replies.len(), most);
     let stored = state(&client, context.all()).await.entries;
     assert_eq!(stored.len(), most);
-    assert!(stored.iter().all(|entry| entry.mod_revision == revision));
+    assert!(stored.iter().all(|entry| entry.mod_revision == revision), "all at {revision}: {stored:?}");
     // The keys are there now, so the same compares fail and the reads are made.
     let (_, replies) = not_matched(&client, full(&context, most, most, most)).await;
-    assert!(replies.iter().all(|reply| reply.entries.len() == 1));
+    assert!(replies.iter().all(|reply| reply.entries.len() == 1), "one entry each: {replies:?}");
 }
 
 async fn no_list_may_be_longer(context: Context) {
@@ -58,7 +61,7 @@ async fn the_largest_value_is_stored(context: Context) {
     let Limits { max_value_bytes, max_request_bytes, .. } = client.limits();
     let value = pattern(max_value_bytes.min(max_request_bytes - around_it));
     client.put(key.clone(), value.clone()).await.unwrap();
-    let entry = client.get(key).await.unwrap().unwrap();
+    let entry = there(&client, &key).await;
     assert!(entry.value == value, "{} of {} bytes came back", entry.value.len(), value.len());
 }
 
@@ -79,8 +82,11 @@ async fn the_largest_request_is_applied(context: Context) {
     let expected: Vec<_> = txn.success.clone();
     matched(&client, txn).await;
     let stored = state(&client, context.all()).await.pairs();
-    let stored = stored.into_iter().map(|(key, value)| put(key, value));
-    assert!(stored.eq(expected), "every value is stored whole");
+    let sizes: Vec<_> = stored.iter().map(|(key, value)| (key, value.len())).collect();
+    assert!(
+        stored.iter().cloned().map(|(key, value)| put(key, value)).eq(expected),
+        "not stored whole: {sizes:?}"
+    );
 }
 
 async fn a_larger_request_is_refused(context: Context) {
@@ -98,7 +104,7 @@ async fn keys_may_be_long(context: Context) {
     assert!(keys.iter().all(|key| key.as_bytes().len() == 2048));
     for key in &keys {
         client.put(key.clone(), Bytes::from("v")).await.unwrap();
-        assert!(client.get(key.clone()).await.unwrap().is_some());
+        assert_eq!(there(&client, key).await.key, *key);
     }
     assert_eq!(state(&client, context.all()).await.keys(), keys);
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use storage_core::kv::{Compare, Get, KeyRange, KvBackendExt, Op, Revision, Txn};
 
-use super::support::{matched, newest, not_matched, ops, put, state};
+use super::support::{matched, newest, not_matched, ops, put, state, there};
 use crate::{Case, Context, case};
 
 pub(crate) const CASES: &[Case] = &[
@@ -32,12 +32,12 @@ async fn an_entry_knows_when_it_was_created_and_last_put(context: Context) {
     let client = context.client().await;
     let key = context.key("k");
     let created = client.put(key.clone(), Bytes::from("1")).await.unwrap();
-    let entry = client.get(key.clone()).await.unwrap().unwrap();
+    let entry = there(&client, &key).await;
     assert_eq!((entry.create_revision, entry.mod_revision, entry.lease), (created, created, None));
     client.put(context.key("other"), Bytes::from("1")).await.unwrap();
     for value in ["2", "3"] {
         let changed = client.put(key.clone(), Bytes::from(value)).await.unwrap();
-        let entry = client.get(key.clone()).await.unwrap().unwrap();
+        let entry = there(&client, &key).await;
         assert_eq!((entry.create_revision, entry.mod_revision), (created, changed));
     }
 }
@@ -52,9 +52,9 @@ async fn a_key_that_returns_is_a_new_key(context: Context) {
         Op::DeleteRange(KeyRange::single(key.clone())),
     ] {
         let created = client.put(key.clone(), Bytes::from("v")).await.unwrap();
-        let entry = client.get(key.clone()).await.unwrap().unwrap();
+        let entry = there(&client, &key).await;
         assert_eq!((entry.create_revision, entry.mod_revision), (created, created));
-        assert!(created > last);
+        assert!(created > last, "created at {created}, after the deletion at {last}");
         (last, _) = matched(&client, ops([delete])).await;
     }
 }
@@ -84,7 +84,7 @@ async fn the_same_value_again_is_a_change(context: Context) {
     let key = context.key("k");
     let first = client.put(key.clone(), Bytes::from("v")).await.unwrap();
     let second = client.put(key.clone(), Bytes::from("v")).await.unwrap();
-    assert!(second > first);
-    let entry = client.get(key).await.unwrap().unwrap();
+    assert!(second > first, "{second} after {first}");
+    let entry = there(&client, &key).await;
     assert_eq!((entry.create_revision, entry.mod_revision), (first, second));
 }

@@ -23,7 +23,7 @@ async fn a_page_says_which_state_it_shows(context: Context) {
     let client = context.client().await;
     let first = client.put(context.key("a"), Bytes::from("1")).await.unwrap();
     let second = client.put(context.key("b"), Bytes::from("1")).await.unwrap();
-    assert!(second > first);
+    assert!(second > first, "{second} after {first}");
     // The newest revision is the store's, also where the range itself changed earlier or never.
     for range in [context.all(), KeyRange::single(context.key("a")), context.below("missing")] {
         assert_eq!(state(&client, range.clone()).await.revision, second, "{range:?}");
@@ -152,7 +152,7 @@ async fn what_was_compacted_cannot_be_read(context: Context) {
 async fn revision_zero_is_before_everything(context: Context) {
     let client = context.client().await;
     let put_at = client.put(context.key("k"), Bytes::from("v")).await.unwrap();
-    assert!(put_at > Revision::ZERO);
+    assert!(put_at > Revision::ZERO, "a put at {put_at}");
     match client.range(RangeRequest::new(context.all()).with_revision(Revision::ZERO)).await {
         Ok(page) => {
             assert_eq!((page.revision, page.entries.len()), (Revision::ZERO, 0), "nothing was there yet");

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::StreamExt;
 use storage_core::kv::{
-    BackendError, BackendErrorKind, Entry, Event, GetReply, Key, KeyRange, KvBackend, LeaseId, Op, OpReply,
-    RangePage, RangeRequest, Revision, Txn, TxnOutcome, WatchBatch, WatchStream,
+    BackendError, BackendErrorKind, Entry, Event, GetReply, Key, KeyRange, KvBackend, KvBackendExt, LeaseId,
+    Op, OpReply, RangePage, RangeRequest, Revision, Txn, TxnOutcome, WatchBatch, WatchStream,
 };
 
 use crate::Context;
@@ -59,10 +59,16 @@ pub(super) async fn not_matched(client: &Client, txn: Txn) -> (Revision, Vec<Get
     (reply.revision, replies)
 }
 
+/// The entry of a key that must be there.
+pub(super) async fn there(client: &Client, key: &Key) -> Entry {
+    let entry = client.get(key.clone()).await.unwrap();
+    entry.unwrap_or_else(|| panic!("{key:?} should be there, and reads as no entry"))
+}
+
 /// A refusal: the kind that was expected, and none that leaves anything open.
 #[track_caller]
 pub(super) fn refused<T: Debug>(result: Result<T, BackendError>, kind: BackendErrorKind) -> BackendError {
-    let error = result.expect_err("should be refused");
+    let error = result.expect_err(&format!("should be refused with {kind:?}"));
     assert_eq!(error.kind(), kind, "{error:?}");
     assert!(!error.is_maybe_applied(), "a refusal has changed nothing: {error:?}");
     assert!(!error.is_retryable(), "it would be refused again: {error:?}");
@@ -161,7 +167,10 @@ impl Changes {
     pub(super) async fn next(&mut self) -> WatchBatch {
         loop {
             let item = tokio::time::timeout(Context::PATIENCE, self.stream.next()).await;
-            let item = item.expect("the watch should deliver a change");
+            let item = item.unwrap_or_else(|_| {
+                let (seen, patience) = (self.seen, Context::PATIENCE);
+                panic!("the watch should deliver a change after {seen}, and said nothing for {patience:?}")
+            });
             let mut batch = item.expect("the watch should go on").unwrap();
             if batch.events.is_empty() {
                 assert!(batch.revision >= self.seen, "progress goes back from {}: {batch:?}", self.seen);

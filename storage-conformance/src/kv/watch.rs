@@ -10,7 +10,7 @@ use storage_core::kv::{
 };
 
 use super::support::{
-    Changes, Client, deleted, matched, newest, ops, put, put_all, put_leased, refused, state, state_at,
+    Changes, Client, deleted, matched, newest, ops, put, put_all, put_leased, refused, state, state_at, there,
 };
 use crate::{Case, Context, case};
 
@@ -104,7 +104,7 @@ async fn a_transaction_is_one_batch(context: Context) {
         Op::DeleteRange(context.below("0")),
     ]);
     let (revision, _) = matched(&client, mixed).await;
-    let new = client.get(context.key("new")).await.unwrap().unwrap();
+    let new = there(&client, &context.key("new")).await;
     let gone = |name| deleted(&context.key(name), revision);
     changes.expect(revision, vec![gone("0a"), gone("0b"), gone("0c"), Event::Put(new), gone("old")]).await;
 }
@@ -148,7 +148,7 @@ async fn a_put_is_reported_as_it_reads(context: Context) {
         put_leased(key.clone(), "leased", lease),
     ] {
         let (revision, _) = matched(&client, ops([op])).await;
-        let entry = client.get(key.clone()).await.unwrap().unwrap();
+        let entry = there(&client, &key).await;
         changes.expect(revision, vec![Event::Put(entry)]).await;
     }
 }
@@ -285,7 +285,7 @@ async fn compaction_is_reported_and_ends_the_watch(context: Context) {
     for after in [Revision::ZERO, revisions[0], revisions[7]] {
         refused(first_item(&client, context.all(), after).await, BackendErrorKind::Compacted);
     }
-    assert_eq!(client.get(context.key("k")).await.unwrap().unwrap().value, "9");
+    assert_eq!(there(&client, &context.key("k")).await.value, "9");
 }
 
 /// What a watch begins with: its first item, which must be its last if it is an error.

@@ -36,7 +36,7 @@ async fn holders_and_waiters_are_listed(context: Context) {
         locks.iter().map(|lock| (lock.name.as_str(), lock.position, lock.is_holder())).collect();
     assert_eq!(shown, [("a", 0, true), ("b/c", 0, true), ("b/c", 1, false)]);
     assert_eq!(locks[1].token, guard.token());
-    assert!(locks[2].token > guard.token());
+    assert!(locks[2].token > guard.token(), "{:?} after {:?}", locks[2], guard.token());
     assert_eq!(locks[1].label.as_deref(), Some("renews example.com"));
     assert_eq!(locks[0].label, None);
     assert_eq!(locks[0].session, locks[1].session);

@@ -47,7 +47,7 @@ async fn the_lock_of_a_vanished_holder_goes_to_the_next(context: Context) {
     until_places(&context, "a", 2).await;
     holder.backend().inject(|_| Some(Fault::Refuse));
     let next = done("the next has it", waiting).await;
-    assert!(next.token() > guard.token());
+    assert!(next.token() > guard.token(), "{:?} after {:?}", next.token(), guard.token());
     assert_eq!(guard.state(), LockState::Lost, "the holder knew it before");
 }
 

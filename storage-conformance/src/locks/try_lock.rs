@@ -24,7 +24,7 @@ async fn try_lock_takes_a_free_lock_and_no_other(context: Context) {
     let token = guard.token();
     guard.unlock().await.unwrap();
     let guard = other.try_lock("a").await.unwrap().expect("the lock is free again");
-    assert!(guard.token() > token);
+    assert!(guard.token() > token, "{:?} after {token:?}", guard.token());
 }
 
 async fn try_lock_leaves_nothing_in_the_queue(context: Context) {
