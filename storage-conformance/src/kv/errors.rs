@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::{FutureExt, TryStreamExt};
+use futures::TryStreamExt;
 use storage_core::kv::{
     BackendError, BackendErrorKind, Entry, Key, KeyRange, KvBackend, KvBackendExt, LeaseId, Op, RangeRequest,
     Revision,
@@ -19,6 +19,7 @@ pub(crate) const CASES: &[Case] = &[
     case!(["KV-ERR-1", "KV-ERR-3"], a_refusal_is_definite_and_says_why_in_one_line),
     case!(["KV-ERR-2"], a_refused_transaction_leaves_the_revision_alone),
     case!(["KV-ERR-4"], a_dropped_transaction_is_applied_whole_or_not_at_all),
+    case!(["KV-ERR-4"], a_dropped_revocation_is_carried_out_whole_or_not_at_all),
     case!(["KV-ERR-4"], a_client_works_on_after_any_dropped_call),
     case!(["KV-DYN-1"], a_wrapped_backend_is_a_backend),
     case!(["KV-DYN-2"], each_call_of_the_sugar_is_one_call),
@@ -89,6 +90,23 @@ async fn a_dropped_transaction_is_applied_whole_or_not_at_all(context: Context) 
     assert!(other.get(context.key("after")).await.unwrap().is_some());
 }
 
+async fn a_dropped_revocation_is_carried_out_whole_or_not_at_all(context: Context) {
+    let (client, other) = (context.client().await, context.client().await);
+    for round in 0..15 {
+        let lease = client.grant(Duration::from_secs(600)).await.unwrap().id;
+        let names = ["left", "right"].map(|side| context.key(format!("{round:02}/{side}")));
+        matched(&client, ops(names.map(|key| put_leased(key, "v", lease)))).await;
+        polled_a_few_times(client.revoke(lease), round * round).await;
+        let page = state(&other, context.below(format!("{round:02}/"))).await;
+        assert!([0, 2].contains(&page.entries.len()), "half a revocation: {page:?}");
+        match client.revoke(lease).await {
+            Ok(()) => {}
+            Err(error) => assert_eq!(error.kind(), BackendErrorKind::LeaseNotFound, "{error:?}"),
+        }
+        assert_eq!(state(&other, context.below(format!("{round:02}/"))).await.entries, []);
+    }
+}
+
 /// Polls a future about so often, and drops it.
 async fn polled_a_few_times<T>(future: impl Future<Output = T>, times: usize) {
     let enough = async {
@@ -110,12 +128,13 @@ async fn a_client_works_on_after_any_dropped_call(context: Context) {
     for round in 0..10 {
         let value = Bytes::from(round.to_string());
         let revision = client.put(key.clone(), value.clone()).await.unwrap();
-        // Polled once: whatever a call sends or holds on to first, it is dropped behind it.
-        let _ = client.range(RangeRequest::new(context.all())).now_or_never();
-        let _ = client.grant(Duration::from_secs(600)).now_or_never();
-        let _ = client.keep_alive(lease).now_or_never();
-        let _ = client.time_to_live(lease).now_or_never();
-        let _ = client.watch(context.all(), revision).now_or_never();
+        // Whatever a call sends or holds on to first, it is dropped behind it.
+        let polls = round * round;
+        polled_a_few_times(client.range(RangeRequest::new(context.all())), polls).await;
+        polled_a_few_times(client.grant(Duration::from_secs(600)), polls).await;
+        polled_a_few_times(client.keep_alive(lease), polls).await;
+        polled_a_few_times(client.time_to_live(lease), polls).await;
+        polled_a_few_times(client.watch(context.all(), revision), polls).await;
         drop(client.txn(ops([put(key.clone(), "never polled")])));
         assert_eq!(there(&client, &key).await.value, value);
     }

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use storage_core::kv::{BackendErrorKind, Compare, KvBackendExt, Lease, LeaseId, Op, Txn};
+use storage_core::kv::{BackendErrorKind, Compare, Event, KvBackendExt, Lease, LeaseId, Op, Txn};
 use tokio::time::Instant;
 
 use super::support::{
@@ -17,15 +17,19 @@ use crate::{Case, Context, case};
 
 pub(crate) const CASES: &[Case] = &[
     case!(["KV-LEASE-1"], a_lease_runs_at_least_as_long_as_asked_for),
+    case!(["KV-LEASE-1", "KV-ERR-1"], a_lease_that_is_too_long_is_refused),
     case!(["KV-LEASE-2"], a_key_shows_its_lease_to_every_client),
+    case!(["KV-LEASE-2"], a_lease_goes_on_without_its_client),
     case!(["KV-LEASE-2", "KV-TXN-1"], a_leased_key_is_created_only_once),
     case!(["KV-LEASE-3", "KV-LEASE-4"], a_lease_does_not_end_early_but_it_ends),
     case!(["KV-LEASE-4", "KV-WATCH-5"], the_keys_of_an_ended_lease_vanish_together),
+    case!(["KV-LEASE-4", "KV-CONC-4"], leases_that_end_together_have_revisions_of_their_own),
     case!(["KV-LEASE-5"], keep_alive_starts_the_ttl_again),
     case!(["KV-LEASE-5"], a_lease_kept_alive_outlives_its_ttl),
     case!(["KV-LEASE-6", "KV-ERR-1", "KV-ERR-2"], an_ended_lease_is_not_found),
     case!(["KV-LEASE-6", "KV-ERR-1", "KV-ERR-2"], a_revoked_lease_is_not_found),
     case!(["KV-LEASE-6", "KV-ERR-1", "KV-ERR-2"], a_lease_that_never_was_is_not_found),
+    case!(["KV-LEASE-6", "KV-TXN-6"], a_compare_that_does_not_hold_goes_before_a_lease_that_has_ended),
     case!(["KV-LEASE-7"], a_put_decides_anew_about_the_lease),
     case!(["KV-LEASE-8"], revoking_deletes_the_keys_at_once_and_together),
     case!(["KV-LEASE-9"], a_deleted_key_is_detached),
@@ -37,12 +41,13 @@ pub(crate) const CASES: &[Case] = &[
 ];
 
 async fn a_lease_runs_at_least_as_long_as_asked_for(context: Context) {
-    let client = context.client().await;
+    let clients = [context.client().await, context.client().await];
+    let client = &clients[0];
     let shortest = client.limits().min_lease_ttl;
     let mut ids = BTreeSet::new();
     let asked = [0, 1, 999, 1000, 1500, 2001, 60_000, 3_600_000].map(Duration::from_millis);
-    for ttl in asked {
-        let lease = client.grant(ttl).await.unwrap();
+    for (number, ttl) in asked.into_iter().enumerate() {
+        let lease = clients[number % 2].grant(ttl).await.unwrap();
         assert!(lease.ttl >= ttl, "asked for {ttl:?}: {lease:?}");
         assert!(lease.ttl >= shortest, "the shortest is {shortest:?}: {lease:?}");
         ids.insert(lease.id);
@@ -51,6 +56,20 @@ async fn a_lease_runs_at_least_as_long_as_asked_for(context: Context) {
     for id in ids {
         client.revoke(id).await.unwrap();
     }
+}
+
+async fn a_lease_that_is_too_long_is_refused(context: Context) {
+    let client = context.client().await;
+    for ttl in [Duration::from_secs(1 << 40), Duration::from_secs(1 << 62), Duration::MAX] {
+        let granted = client.grant(ttl).await;
+        match &granted {
+            Ok(lease) => assert!(lease.ttl >= ttl, "asked for {ttl:?}: {lease:?}"),
+            Err(_) => drop(refused(granted, BackendErrorKind::TooLarge)),
+        }
+    }
+    let lease = long(&client).await.id;
+    matched(&client, ops([put_leased(context.key("k"), "v", lease)])).await;
+    assert_eq!(there(&client, &context.key("k")).await.lease, Some(lease), "a shorter one can be had");
 }
 
 async fn a_key_shows_its_lease_to_every_client(context: Context) {
@@ -63,6 +82,18 @@ async fn a_key_shows_its_lease_to_every_client(context: Context) {
         let leases: Vec<_> = entries.iter().map(|entry| entry.lease).collect();
         assert_eq!(leases, [Some(lease), None, Some(lease)]);
     }
+}
+
+async fn a_lease_goes_on_without_its_client(context: Context) {
+    let (one, other) = (context.client().await, context.client().await);
+    let lease = long(&one).await;
+    matched(&one, ops([put_leased(context.key("k"), "v", lease.id)])).await;
+    drop(one);
+    let ttl = other.keep_alive(lease.id).await.unwrap();
+    assert!(ttl >= lease.ttl, "{lease:?} was renewed for {ttl:?} only");
+    assert_eq!(there(&other, &context.key("k")).await.lease, Some(lease.id));
+    other.revoke(lease.id).await.unwrap();
+    assert_eq!(other.get(context.key("k")).await.unwrap(), None);
 }
 
 async fn a_leased_key_is_created_only_once(context: Context) {
@@ -99,6 +130,25 @@ async fn the_keys_of_an_ended_lease_vanish_together(context: Context) {
     assert!(batch.revision > revision, "after {revision}: {batch:?}");
     assert_eq!(batch.events, leased.map(|key| deleted(&key, batch.revision)));
     assert_eq!(state(&client, context.all()).await.keys(), [context.key("stays")]);
+}
+
+async fn leases_that_end_together_have_revisions_of_their_own(context: Context) {
+    let client = context.client().await;
+    let start = newest(&client, &context).await;
+    let mut changes = Changes::watch(&client, context.all(), start).await;
+    let keys = ["a", "b", "c"].map(|name| context.key(name));
+    for key in &keys {
+        let lease = short(&client).await.id;
+        matched(&client, ops([put_leased(key.clone(), "v", lease)])).await;
+    }
+    let mut ended = Vec::new();
+    for _ in 0..2 * keys.len() {
+        let batch = changes.next().await;
+        assert_eq!(batch.events.len(), 1, "{batch:?}");
+        ended.extend(batch.events.into_iter().filter(|event| matches!(event, Event::Delete { .. })));
+    }
+    ended.sort_by(|one, other| one.key().cmp(other.key()));
+    assert_eq!(ended.iter().map(|event| event.key().clone()).collect::<Vec<_>>(), keys);
 }
 
 async fn keep_alive_starts_the_ttl_again(context: Context) {
@@ -147,6 +197,15 @@ async fn a_lease_that_never_was_is_not_found(context: Context) {
     let never = LeaseId::new(real.get() ^ 0x5555).expect("no lease differs from zero in these bits only");
     not_found(&context, &client, never).await;
     client.keep_alive(real).await.unwrap();
+}
+
+async fn a_compare_that_does_not_hold_goes_before_a_lease_that_has_ended(context: Context) {
+    let client = context.client().await;
+    let lease = long(&client).await.id;
+    client.revoke(lease).await.unwrap();
+    let fails = Txn::new().when(Compare::Present(context.key("missing")));
+    not_matched(&client, fails.then(put_leased(context.key("k"), "v", lease))).await;
+    assert_eq!(state(&client, context.all()).await.entries, []);
 }
 
 async fn a_put_decides_anew_about_the_lease(context: Context) {

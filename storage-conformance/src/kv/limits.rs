@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use storage_core::kv::{BackendErrorKind, Compare, Get, KvBackendExt, Limits, Op, Txn};
+use storage_core::kv::{BackendErrorKind, Compare, Get, KvBackendExt, Limits, Op, OpReply, Txn};
 
 use super::support::{Client, matched, not_matched, ops, put, refused, state, there};
 use crate::{Case, Context, case};
@@ -16,7 +16,9 @@ pub(crate) const CASES: &[Case] = &[
     case!(["KV-LIMIT-4", "KV-ERR-1", "KV-ERR-2"], a_larger_value_is_refused),
     case!(["KV-LIMIT-5"], the_largest_request_is_applied),
     case!(["KV-LIMIT-5", "KV-ERR-1", "KV-ERR-2"], a_larger_request_is_refused),
+    case!(["KV-LIMIT-5"], what_one_transaction_put_one_can_read),
     case!(["KV-LIMIT-6"], keys_may_be_long),
+    case!(["KV-LIMIT-7"], the_limits_go_together),
 ];
 
 async fn the_limits_are_the_same_for_every_client(context: Context) {
@@ -95,6 +97,35 @@ async fn a_larger_request_is_refused(context: Context) {
     too_large(&client, of_size(&context, &client, most + 1), most).await;
     too_large(&client, of_size(&context, &client, most).when(Compare::Absent(context.key("k"))), most).await;
     assert_eq!(state(&client, context.all()).await.entries, []);
+}
+
+async fn what_one_transaction_put_one_can_read(context: Context) {
+    let client = context.client().await;
+    let txn = of_size(&context, &client, client.limits().max_request_bytes);
+    let gets = txn.success.iter().map(|op| match op {
+        Op::Put { key, .. } => Op::Get(Get::key(key.clone())),
+        other => unreachable!("only puts are in it: {other:?}"),
+    });
+    let gets = ops(gets);
+    let sizes = |op: &Op| if let Op::Put { value, .. } = op { value.len() } else { 0 };
+    let expected: Vec<_> = txn.success.iter().map(sizes).collect();
+    matched(&client, txn).await;
+    let (_, replies) = matched(&client, gets).await;
+    let found = replies.iter().map(|reply| match reply {
+        OpReply::Get(get) => get.entries.iter().map(|entry| entry.value.len()).sum(),
+        other => panic!("a read is answered with what was read: {other:?}"),
+    });
+    assert_eq!(found.collect::<Vec<usize>>(), expected, "bytes in each value");
+}
+
+async fn the_limits_go_together(context: Context) {
+    let client = context.client().await;
+    let limits = client.limits();
+    assert!(limits.max_txn_ops >= 16 && limits.max_request_bytes >= 8_192, "{limits:?}");
+    let values = limits.max_value_bytes.saturating_mul(limits.max_txn_ops);
+    assert!(values >= limits.max_request_bytes, "{values} bytes in the largest values: {limits:?}");
+    let (_, replies) = matched(&client, full(&context, 16, 16, 16)).await;
+    assert_eq!(replies, vec![OpReply::Put; 16]);
 }
 
 async fn keys_may_be_long(context: Context) {

@@ -13,6 +13,7 @@ mod snapshots;
 mod support;
 mod txn;
 mod watch;
+mod watch_ranges;
 
 /// The case tables, in the order of the contract.
 pub(crate) const SUBJECTS: &[&[Case]] = &[
@@ -24,6 +25,7 @@ pub(crate) const SUBJECTS: &[&[Case]] = &[
     concurrency::CASES,
     leases::CASES,
     watch::CASES,
+    watch_ranges::CASES,
     limits::CASES,
     errors::CASES,
 ];

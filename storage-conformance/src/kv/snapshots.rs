@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::future::join_all;
 use storage_core::kv::{BackendErrorKind, Consistency, KeyRange, KvBackendExt, Op, RangeRequest, Revision};
 
-use super::support::{State, limit, matched, ops, put, put_leased, read, refused, state, state_at};
+use super::support::{Changes, State, limit, matched, ops, put, put_leased, read, refused, state, state_at};
 use crate::{Case, Context, case};
 
 pub(crate) const CASES: &[Case] = &[
@@ -17,6 +18,9 @@ pub(crate) const CASES: &[Case] = &[
     case!(["KV-SNAP-5", "KV-ERR-1"], the_future_cannot_be_read),
     case!(["KV-SNAP-6", "KV-ERR-1"], what_was_compacted_cannot_be_read),
     case!(["KV-SNAP-7"], revision_zero_is_before_everything),
+    case!(["KV-SNAP-8"], the_last_thousand_states_and_changes_are_kept),
+    case!(["KV-SNAP-9"], a_serializable_read_shows_a_state_that_was),
+    case!(["KV-REV-4"], compaction_takes_no_revision),
 ];
 
 async fn a_page_says_which_state_it_shows(context: Context) {
@@ -160,4 +164,48 @@ async fn revision_zero_is_before_everything(context: Context) {
         Err(error) => assert_eq!(error.kind(), BackendErrorKind::Compacted, "{error:?}"),
     }
     assert_eq!(state(&client, context.all()).await.keys(), [context.key("k")]);
+}
+
+async fn the_last_thousand_states_and_changes_are_kept(context: Context) {
+    const AT_ONCE: usize = 50;
+    let client = context.client().await;
+    let mut revisions = Vec::new();
+    for _ in 0..1_000 / AT_ONCE {
+        let puts = (0..AT_ONCE).map(|number| {
+            let (client, key) = (client.clone(), context.key(number.to_string()));
+            async move { client.put(key, Bytes::from("v")).await.unwrap() }
+        });
+        revisions.extend(join_all(puts).await);
+    }
+    revisions.sort();
+    let first = state_at(&client, context.all(), revisions[0]).await;
+    let found: Vec<_> = first.entries.iter().map(|entry| entry.mod_revision).collect();
+    assert_eq!(found, [revisions[0]]);
+    let mut changes = Changes::watch(&client, context.all(), revisions[0]).await;
+    for revision in &revisions[1..] {
+        assert_eq!(changes.next().await.revision, *revision);
+    }
+}
+
+async fn a_serializable_read_shows_a_state_that_was(context: Context) {
+    let (one, other) = (context.client().await, context.client().await);
+    for round in 0..20 {
+        let both = ["left", "right"].map(|name| put(context.key(name), round.to_string()));
+        let (revision, _) = matched(&one, ops(both)).await;
+        let request = RangeRequest::new(context.all()).with_consistency(Consistency::Serializable);
+        let found = read(&other, request).await.unwrap();
+        assert!(found.revision <= revision, "of the future, after {revision}: {found:?}");
+        assert_eq!(found, state_at(&one, context.all(), found.revision).await);
+    }
+}
+
+async fn compaction_takes_no_revision(context: Context) {
+    let client = context.client().await;
+    client.put(context.key("k"), Bytes::from("1")).await.unwrap();
+    client.put(context.key("k"), Bytes::from("2")).await.unwrap();
+    let before = state(&client, context.all()).await;
+    context.compact(before.revision).await;
+    assert_eq!(state(&client, context.all()).await, before);
+    let next = client.put(context.key("k"), Bytes::from("3")).await.unwrap();
+    assert_eq!(next, Revision(before.revision.0 + 1), "the revision after {}", before.revision);
 }

@@ -25,6 +25,7 @@ pub(crate) const CASES: &[Case] = &[
     case!(["KV-TXN-13"], a_deleted_range_ends_where_it_says),
     case!(["KV-TXN-14"], deleted_ranges_may_overlap),
     case!(["KV-TXN-15"], a_transaction_may_read_only_or_do_nothing),
+    case!(["KV-TXN-15", "KV-READ-4"], a_transaction_that_only_reads_sees_what_others_were_told),
     case!(["KV-TXN-16", "KV-ERR-1", "KV-ERR-2"], a_key_may_not_be_changed_twice),
     case!(["KV-TXN-17", "KV-ERR-1", "KV-ERR-2"], a_put_may_not_lie_in_a_deleted_range),
     case!(["KV-TXN-18", "KV-ERR-1", "KV-ERR-2"], the_empty_key_is_refused_everywhere),
@@ -303,6 +304,23 @@ async fn a_transaction_may_read_only_or_do_nothing(context: Context) {
     let entries = state(&client, context.all()).await.entries;
     assert_eq!(replies, [OpReply::Get(GetReply { entries, more: false })]);
     assert_eq!((read_at, newest(&client, &context).await), (revision, revision));
+}
+
+async fn a_transaction_that_only_reads_sees_what_others_were_told(context: Context) {
+    let (one, other) = (context.client().await, context.client().await);
+    let key = context.key("k");
+    for round in 0..25 {
+        let (writer, reader) = if round % 2 == 0 { (&one, &other) } else { (&other, &one) };
+        let revision = writer.put(key.clone(), Bytes::from(round.to_string())).await.unwrap();
+        let compare = Compare::ModRevision(key.clone(), revision);
+        let read = Txn::new().when(compare).then(Op::Get(Get::key(key.clone())));
+        let expected = GetReply { entries: vec![there(writer, &key).await], more: false };
+        assert_eq!(matched(reader, read).await, (revision, vec![OpReply::Get(expected.clone())]));
+        matched(writer, ops([put(key.clone(), "again")])).await;
+        let expected = GetReply { entries: vec![there(writer, &key).await], more: false };
+        let fails = Txn::new().when(Compare::Absent(key.clone())).otherwise(Get::key(key.clone()));
+        assert_eq!(not_matched(reader, fails).await.1, [expected]);
+    }
 }
 
 async fn a_key_may_not_be_changed_twice(context: Context) {
