@@ -31,9 +31,11 @@ impl Layout {
         let rest = std::str::from_utf8(rest.strip_prefix(b"/lock/")?).ok()?;
         let (escaped, owner) = rest.split_once('/')?;
         let (session, number) = owner.rsplit_once('-')?;
-        number.parse::<u64>().ok()?;
+        let number = number.parse().ok()?;
         let name = LockName::parse(&unescape(escaped)?).ok()?;
-        (!session.is_empty() && escape(name.as_str()) == escaped).then(|| (name, session.to_owned()))
+        let is_session = !session.is_empty() && !session.contains('/');
+        // A number may be spelled in other ways, such as `+7` and `007`, that are never used.
+        (is_session && self.place(&name, session, number) == *place).then(|| (name, session.to_owned()))
     }
 }
 
@@ -91,8 +93,10 @@ mod tests {
 
     #[test]
     fn foreign_keys_are_no_places() {
-        for key in ["a", "a/", "a/s", "a/-1", "a/s-x", "/s-1", "a%2/s-1", "a%41/s-1", "a%2f/s-1", "a/b/s-1x"]
-        {
+        for key in [
+            "a", "a/", "a/s", "a/-1", "a/s-x", "a/s-+1", "a/s-01", "/s-1", "a%2/s-1", "a%41/s-1", "a%2f/s-1",
+            "a/b/s-1", "a/b/s-1x",
+        ] {
             assert_eq!(layout().of_place(&Key::new(format!("/caddy/lock/{key}"))), None, "{key}");
         }
         assert_eq!(layout().of_place(&Key::new("/caddy/meta/a/s-1")), None);
