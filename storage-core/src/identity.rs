@@ -6,7 +6,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::record::rfc3339;
+use crate::record::{from_object, rfc3339};
 
 /// The version of the record that this library writes.
 const RECORD_VERSION: u32 = 1;
@@ -51,7 +51,7 @@ impl Identity {
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
-        let json: Json = serde_json::from_slice(bytes).ok()?;
+        let json: Json = from_object(bytes).ok()?;
         let since = json.since.parse::<Timestamp>().and_then(SystemTime::try_from).ok()?;
         let Json { label, host, pid, .. } = json;
         (json.version == RECORD_VERSION).then_some(Self { label, host, pid, since })

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de};
 
 use crate::checksum::Sha1Digest;
 use crate::random;
@@ -70,7 +70,7 @@ impl Record {
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
-        let json: Json = match serde_json::from_slice(bytes) {
+        let json: Json = match from_object(bytes) {
             Ok(json) => json,
             Err(error) => {
                 return Err(later_version(bytes).map_or(RecordError::Json(error), RecordError::Later));
@@ -110,12 +110,12 @@ impl Deletion {
         serde_json::to_vec(&json).expect("strings and numbers are always JSON").into()
     }
 
-    /// The record, if it is one.
+    /// The record, if it is one of our version: who looks for its own has written that.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
-        let json: DeletionJson = serde_json::from_slice(bytes).ok()?;
+        let json: DeletionJson = from_object(bytes).ok()?;
         let mut write = [0; 16];
         hex::decode_to_slice(&json.write, &mut write).ok()?;
-        Some(Self { write: WriteId(write) })
+        (json.version == RECORD_VERSION).then_some(Self { write: WriteId(write) })
     }
 }
 
@@ -125,13 +125,23 @@ fn later_version(bytes: &[u8]) -> Option<u64> {
     struct Versioned {
         version: u64,
     }
-    let Versioned { version } = serde_json::from_slice(bytes).ok()?;
+    let Versioned { version } = from_object(bytes).ok()?;
     (version != u64::from(RECORD_VERSION)).then_some(version)
 }
 
-/// UTC with up to nine fractional digits. A clock beyond the year 9999 is written as that year's end.
+/// Reads the JSON object that a record is. Serde alone would take a list of the values of its fields as well.
+pub(crate) fn from_object<'r, T: Deserialize<'r>>(bytes: &'r [u8]) -> Result<T, serde_json::Error> {
+    match bytes.trim_ascii_start().first() {
+        Some(b'[') => Err(de::Error::custom("a list is no record")),
+        _ => serde_json::from_slice(bytes),
+    }
+}
+
+/// UTC with up to nine fractional digits. A clock beyond the year 9999 is written as that year's end, one before the year
+/// -9999 as that year's beginning.
 pub(crate) fn rfc3339(time: SystemTime) -> String {
-    Timestamp::try_from(time).unwrap_or(Timestamp::MAX).to_string()
+    let nearest = if time < SystemTime::UNIX_EPOCH { Timestamp::MIN } else { Timestamp::MAX };
+    Timestamp::try_from(time).unwrap_or(nearest).to_string()
 }
 
 #[cfg(test)]
@@ -160,6 +170,7 @@ mod tests {
         assert_eq!(deletion.encode(), bytes);
         assert_eq!(Deletion::decode(bytes.as_bytes()), Some(deletion));
         assert_eq!(Deletion::decode(b"{}"), None);
+        assert_eq!(Deletion::decode(bytes.replace(":1,", ":2,").as_bytes()), None);
     }
 
     #[test]
@@ -196,8 +207,17 @@ mod tests {
     }
 
     #[test]
+    fn a_list_of_the_values_is_no_record() {
+        let list = r#"[1,3,"2023-11-14T22:13:20Z","a9993e364706816aba3e25717850c26c9cd0d89d","30313233343536373839616263646566"]"#;
+        assert!(matches!(Record::decode(list.as_bytes()), Err(RecordError::Json(_))));
+        assert!(matches!(Record::decode(b" [2]"), Err(RecordError::Json(_))));
+        assert_eq!(Deletion::decode(br#"[1,"30313233343536373839616263646566"]"#), None);
+    }
+
+    #[test]
     fn times_before_1970_and_far_away_are_written() {
         assert_eq!(rfc3339(SystemTime::UNIX_EPOCH - Duration::from_secs(1)), "1969-12-31T23:59:59Z");
         assert!(rfc3339(SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 60)).starts_with("9999-12-"));
+        assert!(rfc3339(SystemTime::UNIX_EPOCH - Duration::from_secs(1 << 60)).starts_with("-009999-01-"));
     }
 }
