@@ -4,5 +4,5 @@ mod locks;
 mod native;
 mod prefix;
 
-pub(crate) use native::{FORMAT, Layout};
+pub(crate) use native::Layout;
 pub use prefix::KeyPrefix;

@@ -1,12 +1,13 @@
 use bytes::Bytes;
 
 use super::KeyPrefix;
+use crate::error::{Error, ErrorKind, Result};
 use crate::kv::{Key, KeyRange, Op};
 use crate::path::FilePath;
 use crate::record::{Deletion, WriteId};
 
 /// The value of the format key: the version of the keyspace that this library reads and writes.
-pub(crate) const FORMAT: &str = "1";
+const FORMAT: &str = "1";
 
 /// Where the parts of a tree lie below its prefix.
 ///
@@ -41,6 +42,16 @@ impl Layout {
 
     pub(crate) fn format_value() -> Bytes {
         Bytes::from_static(FORMAT.as_bytes())
+    }
+
+    /// Refuses a tree whose format key has another value than ours.
+    pub(crate) fn check_format(value: &[u8]) -> Result<()> {
+        if value == FORMAT.as_bytes() {
+            return Ok(());
+        }
+        let found: String = String::from_utf8_lossy(value).chars().take(32).collect();
+        Err(Error::new(ErrorKind::Unsupported)
+            .with_detail(format!("the tree is of format {found:?}, this library knows {FORMAT:?}")))
     }
 
     /// Where the last deletion of files has left its record. It is never deleted.

@@ -1,12 +1,12 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Storage;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::kv::{
     BackendError, Compare, Entry, Get, GetReply, KeyRange, KvBackend, Op, RangeRequest, Revision, Txn,
     TxnOutcome,
 };
-use crate::layout::{FORMAT, Layout};
+use crate::layout::Layout;
 
 /// What this handle knows of the tree's format key: the revision at which it was put, if it was there.
 ///
@@ -88,12 +88,8 @@ impl<B: KvBackend> Storage<B> {
     }
 
     fn learn_format(&self, current: Option<&Entry>) -> Result<()> {
-        if let Some(entry) = current
-            && entry.value != FORMAT
-        {
-            let found: String = String::from_utf8_lossy(&entry.value).chars().take(32).collect();
-            return Err(Error::new(ErrorKind::Unsupported)
-                .with_detail(format!("the tree is of format {found:?}, this library knows {FORMAT:?}")));
+        if let Some(entry) = current {
+            Layout::check_format(&entry.value)?;
         }
         self.shared.format.learn(current.map(|entry| entry.mod_revision));
         Ok(())
