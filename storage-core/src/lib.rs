@@ -5,6 +5,8 @@ mod checksum;
 mod clock;
 mod config;
 mod error;
+#[cfg(test)]
+mod fuzz;
 mod identity;
 pub mod kv;
 mod layout;

@@ -167,6 +167,7 @@ async fn trees_do_not_see_each_other(context: Context) {
         format!("{prefix}/sem2"),
         format!("{prefix}/sem-2/"),
         format!("{prefix}/se"),
+        format!("{prefix}/sem/below"),
     ] {
         let options = StorageOptions::new().with_prefix(KeyPrefix::parse(&prefix).unwrap());
         trees.push(Tree::open_with(&context, client.clone(), options).await.unwrap());

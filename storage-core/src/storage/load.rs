@@ -152,7 +152,7 @@ impl File {
 
 impl Metadata {
     /// The metadata in this entry.
-    pub(super) fn of_entry(path: FilePath, meta: &Entry) -> Result<Self> {
+    pub(crate) fn of_entry(path: FilePath, meta: &Entry) -> Result<Self> {
         let record = Record::decode(&meta.value).map_err(|error| {
             let kind = match error {
                 RecordError::Later(_) => ErrorKind::Unsupported,

@@ -1,0 +1,59 @@
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// What each of very many keys was made for: finds two things with one key, however far apart they come.
+///
+/// It keeps digests of 128 bits, so that millions fit. When there are [`MOST`](Self::MOST) it forgets them and begins anew.
+#[derive(Debug, Default)]
+pub struct Seen(HashMap<u128, u128>);
+
+impl Seen {
+    /// So many keys are remembered.
+    pub const MOST: usize = 4_000_000;
+
+    /// Notes that the key was made for this.
+    ///
+    /// # Panics
+    ///
+    /// If it was made for something else before.
+    pub fn note(&mut self, key: impl Hash, made_for: impl Hash) {
+        if self.0.len() >= Self::MOST {
+            self.0.clear();
+        }
+        let made_for = digest(&made_for);
+        let before = *self.0.entry(digest(&key)).or_insert(made_for);
+        assert!(before == made_for, "an earlier input that means something else has led to the same");
+    }
+}
+
+fn digest(value: &impl Hash) -> u128 {
+    let half = |salt: u8| {
+        let mut hasher = DefaultHasher::new();
+        salt.hash(&mut hasher);
+        value.hash(&mut hasher);
+        u128::from(hasher.finish())
+    };
+    half(0) << 64 | half(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_may_come_again_for_the_same() {
+        let mut seen = Seen::default();
+        seen.note("a", 1);
+        seen.note("b", 1);
+        seen.note("a", 1);
+    }
+
+    #[test]
+    #[should_panic(expected = "has led to the same")]
+    fn a_key_that_comes_again_for_something_else_is_noticed() {
+        let mut seen = Seen::default();
+        seen.note("a", 1);
+        seen.note("b", 2);
+        seen.note("a", 2);
+    }
+}
