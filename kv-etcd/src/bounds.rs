@@ -16,11 +16,16 @@ impl Bounds {
     const FIRST: &[u8] = b"\0";
 
     pub(crate) fn of(range: &KeyRange) -> Self {
-        let start = range.start().as_bytes();
-        let key = if start.is_empty() { Self::FIRST } else { start }.to_vec();
+        // The same keys: the empty one is none.
+        let range = range.starting_at(&Key::new(Self::FIRST));
+        let key = range.start().as_bytes().to_vec();
         let end = match range.end() {
             _ if range.as_single().is_some() => Vec::new(),
-            // From a key to itself. A lesser end will not do: the empty one and the zero byte mean something else.
+            // From a key to itself. A lesser end will not do: the empty one and the zero byte mean something else, and the
+            // latter may be the key.
+            _ if range.is_empty() && key == Self::FIRST => {
+                return Self { key: [0, 0].into(), end: [0, 0].into() };
+            }
             _ if range.is_empty() => key.clone(),
             Some(end) => end.as_bytes().to_vec(),
             None => Self::FIRST.to_vec(),
@@ -87,6 +92,9 @@ mod tests {
     fn an_empty_range_never_becomes_one_key_or_all_keys() {
         for end in ["", "\0", "a", "b"] {
             assert_eq!(Bounds::of(&range("b", end)), bounds(b"b", b"b"), "{end:?}");
+        }
+        for (start, end) in [("", ""), ("", "\0"), ("\0", ""), ("\0", "\0")] {
+            assert_eq!(Bounds::of(&range(start, end)), bounds(b"\0\0", b"\0\0"), "{start:?} to {end:?}");
         }
     }
 }

@@ -182,6 +182,14 @@ async fn a_range_that_ends_before_it_starts_is_empty(context: Context) {
         let range = KeyRange::new(start.clone(), end);
         assert_eq!(state(&client, range.clone()).await.entries, [], "{range:?}");
     }
+    // There is nothing before the first keys either; who may not read them may be told so.
+    for (start, end) in [("", ""), ("\0", ""), ("\0", "\0")] {
+        let range = KeyRange::new(Key::new(start), Key::new(end));
+        match read(&client, RangeRequest::new(range.clone()).with_projection(Projection::KeysOnly)).await {
+            Ok(found) => assert_eq!(found.keys(), [], "{range:?}"),
+            Err(error) => assert_eq!(error.kind(), BackendErrorKind::PermissionDenied, "{error:?}"),
+        }
+    }
     assert_eq!(state(&client, context.below("b")).await.entries.len(), 1);
 }
 
