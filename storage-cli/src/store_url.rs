@@ -21,6 +21,9 @@ pub(crate) const EXAMPLES: &str =
 
 const DEFAULT_PORT: &str = "2379";
 
+/// What stands for a tree without a prefix. A single slash may end any URL, and gives no prefix.
+const WHOLE_STORE: &str = "//";
+
 /// Why a text is no store URL. Its `Display` never repeats what may be a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct InvalidStoreUrl(String);
@@ -72,13 +75,16 @@ impl fmt::Display for Store {
             let hosts = config.endpoints().iter().map(|url| url.trim_end_matches('/').strip_prefix(scheme));
             hosts.collect::<Option<Vec<_>>>().map(|hosts| hosts.join(","))
         };
+        let prefix = match config.prefix() {
+            "/" => WHOLE_STORE,
+            prefix => prefix,
+        };
         match (hosts_with("http://"), hosts_with("https://")) {
-            (Some(hosts), _) => write!(f, "etcd://{hosts}"),
-            (None, Some(hosts)) => write!(f, "etcds://{hosts}"),
+            (Some(hosts), _) => write!(f, "etcd://{hosts}{prefix}"),
+            (None, Some(hosts)) => write!(f, "etcds://{hosts}{prefix}"),
             // Of some members it is known that they are reached with TLS, of others that they are not.
-            (None, None) => f.write_str(&config.endpoints().join(",")),
-        }?;
-        f.write_str(config.prefix())
+            (None, None) => write!(f, "{}{}", config.endpoints().join(","), config.prefix()),
+        }
     }
 }
 
@@ -159,6 +165,8 @@ mod tests {
             ("etcd://a,b:1", "etcd://a:2379,b:1/caddy"),
             ("etcd://[::1]/x", "etcd://[::1]:2379/x"),
             ("etcds://a:1,b/x/", "etcds://a:1,b:2379/x"),
+            ("etcd://a:1/", "etcd://a:1/caddy"),
+            ("etcd://a:1//", "etcd://a:1//"),
         ] {
             let parsed: Store = url.parse().unwrap();
             assert_eq!(parsed.to_string(), shown);
@@ -170,6 +178,8 @@ mod tests {
     fn a_store_of_a_configuration_is_shown_as_a_url_or_with_its_endpoints() {
         let mixed = EtcdConfig::builder(["http://a:1", "https://b:2"]).with_prefix("/").build().unwrap();
         assert_eq!(Store::from(mixed).to_string(), "http://a:1,https://b:2/");
+        let whole = EtcdConfig::builder(["http://a:1"]).with_prefix("/").build().unwrap();
+        assert_eq!("etcd://a:1//".parse(), Ok(Store::from(whole)));
         let slash = EtcdConfig::new(["http://a:1/"]).unwrap();
         assert_eq!(Store::from(slash).to_string(), "etcd://a:1/caddy");
     }
