@@ -3,7 +3,7 @@ use std::thread;
 use std::time::Instant;
 
 /// So many inputs a target tries under `cargo test`, unless `BOLERO_RANDOM_ITERATIONS` says otherwise.
-pub const QUICK_INPUTS: usize = 10_000;
+pub const QUICK_INPUTS: usize = 4_000;
 
 /// What the code under test has made of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,6 +7,8 @@ mod cluster;
 mod config;
 mod deadline;
 mod error;
+#[cfg(test)]
+mod fuzz;
 mod health;
 mod lease;
 mod link;

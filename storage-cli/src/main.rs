@@ -6,6 +6,8 @@ mod commands;
 mod config_source;
 mod exit;
 mod failure;
+#[cfg(test)]
+mod fuzz;
 mod local;
 mod output;
 mod progress;

@@ -1,0 +1,3 @@
+//! Fuzz targets: what users may hand to the command. See `bad-input`.
+
+mod urls;
