@@ -17,6 +17,7 @@ pub(super) const SABOTEURS: &[Saboteur] = &[
     saboteur!(Store, ["KV-LIMIT-5"], too_large_a_request_is_split),
     saboteur!(Store, ["KV-LIMIT-3", "KV-LIMIT-4", "KV-LIMIT-5"], a_refusal_does_not_name_the_limit),
     saboteur!(Store, ["KV-LIMIT-6"], long_keys_are_refused),
+    saboteur!(Store, ["KV-LIMIT-7"], a_transaction_has_eight_operations_at_most),
     saboteur!(Store, ["KV-ERR-1"], a_refusal_is_worth_another_attempt),
     saboteur!(Store, ["KV-ERR-1"], a_refusal_may_have_been_applied),
     saboteur!(Store, ["KV-ERR-1", "KV-LEASE-6"], every_failure_is_internal),
@@ -112,6 +113,10 @@ fn a_refusal_does_not_name_the_limit() -> Twist {
         BackendErrorKind::TooLarge => BackendError::new(BackendErrorKind::TooLarge, "it is too large"),
         _ => error,
     })
+}
+
+fn a_transaction_has_eight_operations_at_most() -> Twist {
+    Twist::new().limits(|limits| limits.with_max_txn_ops(8))
 }
 
 fn long_keys_are_refused() -> Twist {

@@ -1,10 +1,10 @@
 //! Pasts that change, and revisions that do not mean what they say.
 
 use storage_core::kv::{
-    BackendErrorKind, Consistency, KeyRange, RangePage, RangeRequest, Revision, TxnOutcome,
+    BackendError, BackendErrorKind, Consistency, KeyRange, RangePage, RangeRequest, Revision, TxnOutcome,
 };
 
-use super::support::{pages, replies, requests, writes};
+use super::support::{newest, pages, replies, requests, writes};
 use super::twist::Twist;
 use super::{Saboteur, saboteur};
 
@@ -17,6 +17,8 @@ pub(super) const SABOTEURS: &[Saboteur] = &[
     saboteur!(Store, ["KV-SNAP-6"], a_compaction_is_not_reported),
     saboteur!(Store, ["KV-SNAP-6"], compaction_forgets_the_state_that_it_should_keep),
     saboteur!(Store, ["KV-SNAP-7"], revision_zero_is_the_newest),
+    saboteur!(Store, ["KV-SNAP-8"], only_the_last_hundred_states_are_kept),
+    saboteur!(Store, ["KV-SNAP-9"], a_serializable_read_is_of_two_states),
     saboteur!(Store, ["KV-REV-1"], a_revision_goes_back),
     saboteur!(Store, ["KV-REV-2"], a_transaction_answers_another_revision),
     saboteur!(Store, ["KV-REV-3"], a_key_is_created_with_every_put),
@@ -113,6 +115,25 @@ fn compaction_forgets_the_state_that_it_should_keep() -> Twist {
 
 fn revision_zero_is_the_newest() -> Twist {
     requests(|request| request.at = request.at.filter(|at| *at != Revision::ZERO))
+}
+
+fn only_the_last_hundred_states_are_kept() -> Twist {
+    Twist::new().range(|store, request| async move {
+        let newest = newest(&store).await?;
+        if request.at.is_some_and(|at| at.0 + 100 < newest.0) {
+            return Err(BackendError::new(BackendErrorKind::Compacted, "only the last hundred are kept"));
+        }
+        store.range(request).await
+    })
+}
+
+/// It says that it is as old as the change before.
+fn a_serializable_read_is_of_two_states() -> Twist {
+    pages(|request, page| {
+        if request.at.is_none() && request.consistency == Consistency::Serializable {
+            page.revision = Revision(page.revision.0.saturating_sub(1));
+        }
+    })
 }
 
 fn a_revision_goes_back() -> Twist {

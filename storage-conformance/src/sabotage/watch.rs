@@ -32,6 +32,8 @@ pub(super) const SABOTEURS: &[Saboteur] = &[
     saboteur!(Store, ["KV-WATCH-11"], a_compacted_watch_begins_now),
     saboteur!(Store, ["KV-WATCH-11"], a_compacted_watch_waits_in_silence),
     saboteur!(Store, ["KV-WATCH-14"], a_change_is_delivered_with_the_next_one),
+    saboteur!(Store, ["KV-WATCH-16"], a_watch_of_an_empty_range_has_no_end),
+    saboteur!(Store, ["KV-WATCH-16"], a_watch_without_end_follows_one_key),
 ];
 
 /// What a saboteur does with the number of a batch and the batch itself.
@@ -97,6 +99,17 @@ fn the_end_of_a_range_is_watched_as_well() -> Twist {
 
 fn watching_foo_delivers_foobar() -> Twist {
     ranges(with_namesakes)
+}
+
+fn a_watch_of_an_empty_range_has_no_end() -> Twist {
+    ranges(|range| if range.is_empty() { KeyRange::from(range.start().clone()) } else { range.clone() })
+}
+
+fn a_watch_without_end_follows_one_key() -> Twist {
+    ranges(|range| match range.end() {
+        None => KeyRange::single(range.start().successor()),
+        Some(_) => range.clone(),
+    })
 }
 
 /// Changes every put that is delivered.
