@@ -8,6 +8,7 @@ mod cost;
 mod damage;
 mod delete;
 mod directories;
+mod errors;
 mod file;
 mod format;
 mod groups;
@@ -27,6 +28,7 @@ pub(crate) const SUBJECTS: &[&[Case]] = &[
     directories::CASES,
     delete::CASES,
     stat::CASES,
+    errors::CASES,
     list::CASES,
     list_pages::CASES,
     groups::CASES,

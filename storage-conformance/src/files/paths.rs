@@ -11,6 +11,7 @@ pub(crate) const CASES: &[Case] = &[
     case!(["FS-PATH-2"], irregular_paths_are_refused_by_every_operation),
     case!(["FS-PATH-3"], paths_up_to_the_limits_are_files_and_beyond_are_refused),
     case!(["FS-PATH-4"], different_paths_are_different_files),
+    case!(["FS-PATH-4", "FS-PATH-5"], a_directory_is_no_pattern),
     case!(["FS-PATH-5"], names_that_begin_alike_are_not_touched),
     case!(["FS-PATH-6"], no_name_is_reserved),
     case!(["FS-PATH-7"], trees_do_not_see_each_other),
@@ -42,11 +43,13 @@ async fn every_operation(tree: &Tree, path: &str) -> Vec<(&'static str, Option<E
         ("load_or_store", kind(tree.load_or_store(path, "x").await)),
         ("store_many", kind(tree.store_many([("fine", "x"), (path, "x")]).await)),
         ("load", kind(tree.load(path).await)),
+        ("load_file", kind(tree.load_file(path).await)),
         ("load_many", kind(tree.load_many(["there", path]).await)),
         ("exists", kind(tree.exists(path).await)),
         ("stat", kind(tree.stat(path).await)),
         ("list", kind(tree.list(path, ListOptions::children()).await)),
         ("delete", kind(tree.delete(path).await)),
+        ("delete_file", kind(tree.delete_file(path).await)),
         ("rename from", kind(tree.rename(path, "fine").await)),
         ("rename to", kind(tree.rename("there", path).await)),
     ]
@@ -123,6 +126,27 @@ async fn different_paths_are_different_files(context: Context) {
     assert_eq!(everything(&tree).await, sorted);
     assert_eq!(tree.delete("*").await.unwrap(), 1);
     assert_eq!(everything(&tree).await.len(), names.len() - 1, "a star is a name like any other");
+}
+
+/// A store with a query language has characters that stand for any other.
+async fn a_directory_is_no_pattern(context: Context) {
+    let directories = ["a_b", "a.b", "a%b", "a*b", "a?b", "axb", "a[x]b", "A_B"];
+    let files = directories.map(|directory| format!("{directory}/file"));
+    let tree = open_with(&context, &files.each_ref().map(String::as_str)).await;
+    for (number, directory) in directories.iter().enumerate() {
+        let below = tree.list(directory, ListOptions::descendants()).await.unwrap();
+        let below: Vec<_> = below.iter().map(|entry| entry.path.as_str()).collect();
+        assert_eq!(below, [files[number].as_str()], "below {directory:?}");
+        assert_eq!(tree.stat(directory).await.unwrap().size, files[number].len() as u64, "{directory:?}");
+    }
+    for (number, directory) in directories.iter().enumerate() {
+        assert_eq!(tree.delete(directory).await.unwrap(), 1, "{directory:?}");
+        assert_eq!(
+            everything(&tree).await.len(),
+            2 * (directories.len() - number - 1),
+            "{directory:?} is gone"
+        );
+    }
 }
 
 async fn names_that_begin_alike_are_not_touched(context: Context) {

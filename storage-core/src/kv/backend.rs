@@ -13,6 +13,9 @@ use super::{
 /// The trait is object-safe and is implemented for `Arc<B>`, so a program may use `Storage<EtcdBackend>` or choose its
 /// store at run time with `Storage<Arc<dyn KvBackend>>`.
 ///
+/// `docs/writing-a-backend.md` implements it step by step, in a complete backend of some 270 lines. What each method must
+/// do is `docs/kv-contract.md`, clause by clause; `storage-conformance` checks it, and has it in its documentation.
+///
 /// # What every method promises
 ///
 /// - **Atomic and ordered.** Every transaction that changes something gets a revision of its own, greater than all
