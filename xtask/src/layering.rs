@@ -1,9 +1,10 @@
 //! Which crate of the workspace may depend on which.
 //!
-//! - `storage-core` knows no other crate, not even in its tests; its `kv/` imports nothing else of the crate.
+//! - `storage-core` knows no other crate, not even in its tests, but for `bad-input`; its `kv/` imports nothing else of the
+//!   crate.
 //! - `kv-*` and `storage-conformance` depend on `storage-core` only.
 //! - `storage-conformance` is for backends, the command and xtask.
-//! - `etcd-process` knows no other crate, and published crates use it in tests only.
+//! - `etcd-process` and `bad-input` know no other crate, and published crates use them in tests only.
 //! - `cluster-tests` and `fault-tests` are for nobody.
 
 use std::collections::BTreeSet;
@@ -75,7 +76,7 @@ enum Purpose {
 fn violations(members: &[Member]) -> Vec<String> {
     let mut violations = Vec::new();
     // The rules go by name: after a renaming they would pass without checking anything.
-    for expected in ["storage-core", "storage-conformance", "etcd-process"] {
+    for expected in ["storage-core", "storage-conformance", "etcd-process", "bad-input"] {
         if !members.iter().any(|member| member.name == expected) {
             violations
                 .push(format!("the workspace has no crate {expected}: adapt the rules to its new name"));
@@ -101,8 +102,10 @@ fn violations(members: &[Member]) -> Vec<String> {
 /// The rule that forbids `member` to depend on the crate `dependency` of the workspace.
 fn broken_rule(member: &Member, dependency: &str, purpose: Purpose) -> Option<&'static str> {
     match (member.name.as_str(), dependency) {
+        ("etcd-process" | "bad-input", _) => Some("it knows no other crate"),
+        (_, "bad-input") if purpose == Purpose::Tests => None,
+        (_, "bad-input") => Some("bad-input is for tests only"),
         ("storage-core", _) => Some("storage-core knows no other crate, not even in its tests"),
-        ("etcd-process", _) => Some("etcd-process knows no other crate"),
         (_, "cluster-tests" | "fault-tests") => Some("it is for nobody"),
         (_, "storage-core") => None,
         ("storage-conformance", _) => Some("storage-conformance depends on storage-core only"),
@@ -145,6 +148,8 @@ mod tests {
             ("other", Purpose::Tests, "storage-conformance"),
             ("etcd-process", Purpose::Use, "storage-core"),
             ("etcd-process", Purpose::Tests, "storage-core"),
+            ("bad-input", Purpose::Use, "storage-core"),
+            ("storage-core", Purpose::Use, "bad-input"),
             ("storage-cli", Purpose::Tests, "cluster-tests"),
         ];
         for (name, purpose, dependency) in forbidden {
@@ -182,7 +187,7 @@ mod tests {
 
     fn planned() -> Vec<Member> {
         vec![
-            member("storage-core", true, &["bytes"], &["proptest"]),
+            member("storage-core", true, &["bytes"], &["bad-input", "proptest"]),
             member("storage-conformance", true, &["storage-core"], &["storage-core"]),
             member("kv-memory", true, &["storage-core"], &["storage-conformance"]),
             member(
@@ -194,6 +199,7 @@ mod tests {
             member("storage-cli", true, &["storage-core", "kv-etcd", "kv-memory"], &["etcd-process"]),
             member("other", true, &["storage-core"], &[]),
             member("etcd-process", false, &["tokio"], &[]),
+            member("bad-input", false, &["bolero"], &[]),
             member("cluster-tests", false, &["storage-core", "kv-etcd"], &["etcd-process"]),
             member("xtask", false, &["etcd-process", "kv-etcd"], &["storage-conformance"]),
         ]

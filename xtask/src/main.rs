@@ -5,6 +5,7 @@
 
 mod demo;
 mod faults;
+mod fuzz;
 mod layering;
 mod metadata;
 mod msrv;
@@ -43,6 +44,18 @@ enum Xtask {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
+    /// Try very many inputs on every fuzz target, and print what became of them
+    Fuzz {
+        /// How many inputs each target tries
+        #[arg(long, default_value_t = 1_000_000)]
+        inputs: u64,
+        /// How long each target tries inputs, instead of how many
+        #[arg(long, conflicts_with = "inputs", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+        seconds: Option<u64>,
+        /// Only the targets whose names begin so
+        #[arg(long, default_value = "")]
+        only: String,
+    },
     /// Run every check: formatting, layering, MSRV, clippy, documentation, all tests
     Test {
         /// Run these steps only
@@ -56,6 +69,10 @@ fn main() -> ExitCode {
         Xtask::Setup => setup::ensure(Effort::Everything).map(|_| ExitCode::SUCCESS),
         Xtask::Demo => demo::run().map(|()| ExitCode::SUCCESS),
         Xtask::Faults { options } => faults::run(&options).map(|()| ExitCode::SUCCESS),
+        Xtask::Fuzz { inputs, seconds, only } => {
+            let extent = seconds.map_or(fuzz::Extent::Inputs(inputs), fuzz::Extent::Seconds);
+            fuzz::run(extent, &only).map(|()| ExitCode::SUCCESS)
+        }
         Xtask::Stress { seconds } => stress::run(seconds).map(|()| ExitCode::SUCCESS),
         Xtask::Test { steps } => test::run(&steps),
     };
