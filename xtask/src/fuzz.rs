@@ -170,7 +170,9 @@ mod tests {
     fn table(said: &[&str]) -> Table {
         let mut table = Table::default();
         LIST.lines().try_for_each(|line| table.expect(line)).unwrap();
-        said.iter().for_each(|line| table.observe(line));
+        for line in said {
+            table.observe(line);
+        }
         table
     }
 

@@ -81,6 +81,17 @@ pub(crate) fn capture(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
+/// As [`capture`], but errors and progress go where ours go, on their way.
+pub(crate) fn capture_beside_errors(command: &mut Command) -> Result<String> {
+    echo(command);
+    let output = command
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("cannot start {}", Path::new(command.get_program()).display()))?;
+    require_success(command, output.status)?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
 /// Where `PATH` has `program`.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;

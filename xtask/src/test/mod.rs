@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every check of the workspace, cheap ones first, up to the first that fails.
 
+mod programs;
 mod tally;
 
 use std::{
@@ -79,11 +80,9 @@ impl Step {
                 let doc = cargo.arg("doc").args(WORKSPACE).arg("--no-deps");
                 process::run(doc.env("RUSTDOCFLAGS", "-D warnings"))
             }
-            Self::Tests => {
-                run_tests(cargo.arg("test").args(WORKSPACE).args(["--all-targets", "--no-fail-fast"]), tally)
-            }
+            Self::Tests => programs::run(cargo.arg("test").args(WORKSPACE).arg("--all-targets"), tally),
             Self::Doctests => {
-                run_tests(cargo.arg("test").args(WORKSPACE).args(["--doc", "--no-fail-fast"]), tally)
+                run_doctests(cargo.arg("test").args(WORKSPACE).args(["--doc", "--no-fail-fast"]), tally)
             }
         }
     }
@@ -93,7 +92,7 @@ impl Step {
     }
 }
 
-fn run_tests(command: &mut std::process::Command, tally: &mut Tally) -> Result<()> {
+fn run_doctests(command: &mut std::process::Command, tally: &mut Tally) -> Result<()> {
     process::run_observed(command, |line| tally.observe(line))?;
     if tally.passed == 0 {
         bail!("no test ran");
