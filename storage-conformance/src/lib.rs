@@ -14,6 +14,7 @@ pub mod decorate;
 mod fakes;
 mod files;
 mod harness;
+pub mod history;
 mod kv;
 mod locks;
 mod runner;
