@@ -1,8 +1,8 @@
 use bytes::Bytes;
 use storage_core::kv::{KvBackend, Revision};
 use storage_core::{
-    DirEntry, EntryKind, File, ListOptions, LoadOrStore, LockGuard, LockOptions, Metadata, Result, Sha1Digest,
-    Storage, Version,
+    DirEntry, EntryKind, File, ListOptions, LoadOrStore, LockGuard, LockOptions, Metadata, Result,
+    Sha1Digest, Storage, Version,
 };
 
 use super::operation::{Call, Loaded, Outcome};
@@ -269,7 +269,8 @@ fn wrote(file: &Metadata, content: &Bytes) -> Outcome {
 
 fn wrote_group(stored: &[Metadata], files: &[(String, Bytes)]) -> Outcome {
     let contradictions = stored.iter().zip(files).find_map(|(stored, (path, content))| {
-        let is_other = (stored.path.as_str() != path.trim_matches('/')).then(|| format!("{path}: {stored:?}"));
+        let is_other =
+            (stored.path.as_str() != path.trim_matches('/')).then(|| format!("{path}: {stored:?}"));
         is_other.or_else(|| contradiction(stored, content))
     });
     match (stored.first(), contradictions) {

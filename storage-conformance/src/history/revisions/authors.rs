@@ -3,7 +3,7 @@ use std::collections::{BTreeSet, HashMap};
 use storage_core::kv::Revision;
 
 use super::Violations;
-use super::effects::is_of;
+use super::effects::{can_be_of, is_of};
 use super::sweep::Order;
 use super::timeline::Timeline;
 use crate::history::log::{Log, Transaction};
@@ -35,7 +35,15 @@ impl Authors {
                 authors.claim(history, log, timeline, index, version.revision(), violations);
             }
         }
-        let floors = order.floors(&authors.revisions, timeline);
+        let first_deletion = |index: usize, from: Revision| {
+            let operation = &history[index];
+            let after = Revision(from.0 + 1);
+            let mut numbers = timeline.changes(subject(&operation.call), after).filter(|number| {
+                authors.of[*number].is_none() && can_be_of(operation, &log.transactions[*number], timeline)
+            });
+            numbers.next().map(|number| log.transactions[number].revision)
+        };
+        let floors = order.floors(&authors.revisions, timeline, first_deletion);
         let mut search = Search::new(history, log, timeline, floors, &mut authors);
         search.assign();
         let lost = search.lost();
@@ -201,7 +209,7 @@ impl<'s, 'h> Search<'s, 'h> {
                     late.push(*waiting);
                 } else if best.is_some_and(|(best, _)| best < *waiting) {
                     break;
-                } else if is_of(&self.history[waiting.2], transaction, self.timeline) {
+                } else if can_be_of(&self.history[waiting.2], transaction, self.timeline) {
                     best = Some((*waiting, subject));
                     break;
                 }
@@ -219,7 +227,7 @@ impl<'s, 'h> Search<'s, 'h> {
     fn may_have_made(&self, index: usize, transaction: &Transaction) -> bool {
         self.floors[index] < transaction.revision
             && transaction.revision <= self.ceilings[&index]
-            && is_of(&self.history[index], transaction, self.timeline)
+            && can_be_of(&self.history[index], transaction, self.timeline)
     }
 
     /// Finds an author for a transaction among those that have another one, which then needs another author.
@@ -234,7 +242,8 @@ impl<'s, 'h> Search<'s, 'h> {
             if !seen.insert(index) {
                 continue;
             }
-            let other = self.authors.revisions[index].and_then(|revision| self.timeline.transaction(revision));
+            let other =
+                self.authors.revisions[index].and_then(|revision| self.timeline.transaction(revision));
             if other.is_none_or(|other| self.make_room(other, seen)) {
                 self.give(number, index);
                 return true;
@@ -246,19 +255,10 @@ impl<'s, 'h> Search<'s, 'h> {
     /// Finds a transaction for a call that was told that it had deleted something: one of a call that needs none, or
     /// whose author can have another one.
     fn take_over(&mut self, index: usize, seen: &mut BTreeSet<usize>) -> bool {
-        let subject = subject(&self.history[index].call);
-        let mut revisions = BTreeSet::new();
-        revisions.extend(self.timeline.file(subject).iter().map(|state| state.since));
-        revisions.extend(self.timeline.below(subject).iter().map(|state| state.since));
         let after = Revision(self.floors[index].0 + 1);
-        let candidates: Vec<usize> = match self.ceilings[&index] {
-            ceiling if ceiling < after => Vec::new(),
-            ceiling => revisions
-                .range(after..=ceiling)
-                .filter_map(|revision| self.timeline.transaction(*revision))
-                .filter(|number| is_of(&self.history[index], &self.log.transactions[*number], self.timeline))
-                .collect(),
-        };
+        let numbers = self.timeline.changes(subject(&self.history[index].call), after);
+        let candidates: Vec<usize> =
+            numbers.filter(|number| self.may_have_made(index, &self.log.transactions[*number])).collect();
         for number in candidates {
             if !seen.insert(number) {
                 continue;
@@ -290,7 +290,8 @@ fn subject(call: &Call) -> &str {
 
 /// The paths under which the writes are found that may have made a transaction.
 fn subjects(transaction: &Transaction) -> Vec<&str> {
-    let puts = transaction.files.iter().filter(|(_, content)| content.is_some()).map(|(path, _)| path.as_str());
+    let puts =
+        transaction.files.iter().filter(|(_, content)| content.is_some()).map(|(path, _)| path.as_str());
     let mut subjects: Vec<&str> = puts.collect();
     if subjects.is_empty() {
         // Deletions: what all of them lie below.

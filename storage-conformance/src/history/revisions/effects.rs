@@ -10,9 +10,7 @@ use crate::history::violation::{Rule, Violation};
 /// Whether a transaction is the whole of what a call does to the tree as it was before, and nothing else.
 pub(super) fn is_of(operation: &Operation, transaction: &Transaction, timeline: &Timeline<'_>) -> bool {
     let files = &transaction.files;
-    let puts_only = |path: &String, content| {
-        matches!(files.as_slice(), [(put, Some(stored))] if put == path && stored == content)
-    };
+    let puts_only = |path: &String, content| matches!(files.as_slice(), [(put, Some(stored))] if put == path && stored == content);
     match &operation.call {
         Call::Store { files: stored } => {
             stored.len() == files.len()
@@ -58,6 +56,16 @@ pub(super) fn is_of(operation: &Operation, transaction: &Transaction, timeline: 
         | Call::Lock { .. }
         | Call::Unlock { .. } => false,
     }
+}
+
+/// Whether a call of which nobody knows when it was done can have made a transaction. What it has put tells a call from
+/// all others; deletions and renames look alike, and only those whose lock was held can have made it.
+pub(super) fn can_be_of(operation: &Operation, transaction: &Transaction, timeline: &Timeline<'_>) -> bool {
+    let looks_alike =
+        matches!(operation.call, Call::Delete { .. } | Call::DeleteFile { .. } | Call::Rename { .. });
+    let fence = operation.fence.filter(|_| looks_alike);
+    fence.is_none_or(|token| is_held(token, transaction.revision, timeline))
+        && is_of(operation, transaction, timeline)
 }
 
 fn is_at_or_below(file: &str, path: &str) -> bool {

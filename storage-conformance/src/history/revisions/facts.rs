@@ -49,7 +49,9 @@ impl<'h> Fact<'h> {
             }
             // The root always is one.
             (Call::Stat { path }, Outcome::Stat(EntryKind::Directory, _)) if path.is_empty() => {}
-            (Call::Stat { path }, Outcome::Stat(EntryKind::Directory, _)) => facts.push(Self::Directory(path)),
+            (Call::Stat { path }, Outcome::Stat(EntryKind::Directory, _)) => {
+                facts.push(Self::Directory(path));
+            }
             (Call::Exists { path }, Outcome::Exists(true)) if path.is_empty() => {}
             (Call::Exists { path }, Outcome::Exists(true)) => facts.push(Self::Something(path)),
             (Call::Exists { path }, Outcome::Exists(false)) => facts.extend(nothing(path)),
@@ -130,7 +132,8 @@ impl<'h> Fact<'h> {
         let below = |path: &str| {
             let states = timeline.below(path);
             let first = states.partition_point(|state| state.since <= from).saturating_sub(1);
-            let shown = states[first..].iter().take(3).map(|state| format!("{}: {}", state.since, state.count));
+            let shown =
+                states[first..].iter().take(3).map(|state| format!("{}: {}", state.since, state.count));
             format!("files below {path} were [{}]", shown.collect::<Vec<_>>().join(", "))
         };
         match *self {
@@ -155,7 +158,8 @@ fn first_file(
     is_right: impl Fn(&FileState<'_>) -> bool,
 ) -> Option<Revision> {
     let next = states.partition_point(|state| state.since <= from);
-    let now = next.checked_sub(1).map_or(FileState { since: Revision::ZERO, content: None }, |now| states[now]);
+    let now =
+        next.checked_sub(1).map_or(FileState { since: Revision::ZERO, content: None }, |now| states[now]);
     if is_right(&now) {
         return Some(from);
     }

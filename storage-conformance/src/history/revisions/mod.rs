@@ -38,7 +38,8 @@ pub fn check_revisions(history: &[Operation], log: &Log) -> Vec<Violation> {
     let mut violations = Violations::default();
     for operation in history {
         if let Outcome::Wrong(why) = &operation.outcome {
-            violations.add(|| Violation::new(Rule::Answer, "an answer that can be right", why).with([operation]));
+            violations
+                .add(|| Violation::new(Rule::Answer, "an answer that can be right", why).with([operation]));
         }
     }
     let timeline = Timeline::new(log, &mut violations);

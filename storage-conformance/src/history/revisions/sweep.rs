@@ -47,10 +47,20 @@ impl<'h> Order<'h> {
     }
 
     /// For each call the revision that the store had certainly reached when it was invoked, as far as it follows from
-    /// the writes whose revisions are known and from what was read.
-    pub(super) fn floors(&self, writes: &[Option<Revision>], timeline: &Timeline<'_>) -> Vec<Revision> {
+    /// the writes whose revisions are known, from what was read, and from the first revision that each deletion can
+    /// have.
+    pub(super) fn floors(
+        &self,
+        writes: &[Option<Revision>],
+        timeline: &Timeline<'_>,
+        first_deletion: impl Fn(usize, Revision) -> Option<Revision>,
+    ) -> Vec<Revision> {
         let mut floors = vec![Revision::ZERO; self.history.len()];
-        self.sweep(timeline, writes, |index, floor, _| floors[index] = floor.revision);
+        let find = |index: usize, from| match self.history[index].outcome {
+            Outcome::Deleted(1..) => first_deletion(index, from),
+            _ => first_of_all(self.facts(index), from, timeline),
+        };
+        self.sweep(writes, find, |index, floor, _| floors[index] = floor.revision);
         floors
     }
 
@@ -61,7 +71,8 @@ impl<'h> Order<'h> {
         writes: &[Option<Revision>],
         violations: &mut Violations,
     ) {
-        self.sweep(timeline, writes, |index, floor, placed| {
+        let find = |index, from| first_of_all(self.facts(index), from, timeline);
+        self.sweep(writes, find, |index, floor, placed| {
             let operation = &self.history[index];
             let before = floor.told_by.map(|index| &self.history[index]);
             match placed {
@@ -85,12 +96,13 @@ impl<'h> Order<'h> {
         self.check_tokens(violations);
     }
 
-    /// Gives every call the earliest revision at which it can have been made, in the order of time. If there is an order
-    /// of the calls at all these revisions are one: a call may always be earlier as long as what it tells holds.
+    /// Gives every call the earliest revision at which it can have been made, in the order of time: that of a write, or
+    /// else what `find` finds for it from a revision on. If there is an order of the calls at all these revisions are
+    /// one: a call may always be earlier as long as what it tells holds.
     fn sweep(
         &self,
-        timeline: &Timeline<'_>,
         writes: &[Option<Revision>],
+        find: impl Fn(usize, Revision) -> Option<Revision>,
         mut placed: impl FnMut(usize, Floor, Placed),
     ) {
         let mut floor = Floor { revision: Revision::ZERO, told_by: None };
@@ -101,7 +113,7 @@ impl<'h> Order<'h> {
                     let place = match writes[index] {
                         Some(revision) if revision > floor.revision => Placed::At(revision),
                         Some(revision) => Placed::TooEarly(revision),
-                        None => match first_of_all(self.facts(index), floor.revision, timeline) {
+                        None => match find(index, floor.revision) {
                             Some(revision) => Placed::At(revision),
                             None => Placed::Nowhere,
                         },
@@ -129,7 +141,8 @@ impl<'h> Order<'h> {
         for event in &self.moments {
             let (Event::Invoked(index) | Event::Returned(index)) = *event;
             let operation = &self.history[index];
-            let (Call::Lock { name }, Outcome::Acquired(token)) = (&operation.call, &operation.outcome) else {
+            let (Call::Lock { name }, Outcome::Acquired(token)) = (&operation.call, &operation.outcome)
+            else {
                 continue;
             };
             if let Event::Invoked(_) = event {
@@ -151,7 +164,8 @@ impl<'h> Order<'h> {
             } else if newest.0 == *token && newest.1 != index {
                 violations.add(|| {
                     let operations = [&self.history[newest.1], operation];
-                    Violation::new(Rule::Lock, "a token for each acquisition", token.to_string()).with(operations)
+                    Violation::new(Rule::Lock, "a token for each acquisition", token.to_string())
+                        .with(operations)
                 });
             }
         }

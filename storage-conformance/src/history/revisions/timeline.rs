@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bytes::Bytes;
 use storage_core::kv::Revision;
@@ -63,7 +63,8 @@ impl<'l> Timeline<'l> {
         for transaction in &log.transactions {
             let revision = transaction.revision;
             let mut wrong = |what: String| {
-                violations.add(|| Violation::new(Rule::Log, "a log of a tree", format!("{revision}: {what}")));
+                violations
+                    .add(|| Violation::new(Rule::Log, "a log of a tree", format!("{revision}: {what}")));
             };
             if revision <= before {
                 wrong(format!("it comes after {before}"));
@@ -122,14 +123,14 @@ impl<'l> Timeline<'l> {
     }
 
     fn replay_places(&mut self, violations: &mut Violations) {
-        let mut queues: BTreeMap<&str, BTreeMap<Revision, ()>> = BTreeMap::new();
+        let mut queues: BTreeMap<&str, BTreeSet<Revision>> = BTreeMap::new();
         for transaction in &self.log.transactions {
             let revision = transaction.revision;
             for change in &transaction.places {
                 let queue = queues.entry(&change.queue).or_default();
                 match change.kind {
                     PlaceKind::Came => {
-                        queue.insert(change.token, ());
+                        queue.insert(change.token);
                         let is_new = self.places.insert(change.token, Place { first: None, went: None });
                         if change.token != revision || is_new.is_some() {
                             let seen = format!("at {revision} {change:?}");
@@ -145,7 +146,7 @@ impl<'l> Timeline<'l> {
                 }
             }
             for change in &transaction.places {
-                if let Some((first, ())) = queues[change.queue.as_str()].first_key_value()
+                if let Some(first) = queues[change.queue.as_str()].first()
                     && let Some(place) = self.places.get_mut(first)
                 {
                     place.first.get_or_insert(revision);
@@ -167,6 +168,24 @@ impl<'l> Timeline<'l> {
     /// The transaction of a revision.
     pub(super) fn transaction(&self, revision: Revision) -> Option<usize> {
         self.log.transactions.binary_search_by_key(&revision, |transaction| transaction.revision).ok()
+    }
+
+    /// The transactions, from a revision on, that have changed a file or what lies below it, in order.
+    pub(super) fn changes(&self, path: &str, from: Revision) -> impl Iterator<Item = usize> {
+        let (file, below) = (self.file(path), self.below(path));
+        let file = file[file.partition_point(|state| state.since < from)..].iter().map(|state| state.since);
+        let below =
+            below[below.partition_point(|state| state.since < from)..].iter().map(|state| state.since);
+        let (mut file, mut below) = (file.peekable(), below.peekable());
+        let revisions = std::iter::from_fn(move || match (file.peek().copied(), below.peek().copied()) {
+            (Some(one), Some(other)) if one == other => {
+                below.next();
+                file.next()
+            }
+            (Some(one), other) if other.is_none_or(|other| one < other) => file.next(),
+            _ => below.next(),
+        });
+        revisions.filter_map(|revision| self.transaction(revision))
     }
 
     /// The states of a file, oldest first.
