@@ -3,4 +3,5 @@
 
 mod generator;
 mod legal;
+mod registers;
 mod world;
