@@ -13,7 +13,7 @@ mod snapshots;
 mod support;
 mod txn;
 mod watch;
-mod watch_ranges;
+mod watch_edges;
 
 /// The case tables, in the order of the contract.
 pub(crate) const SUBJECTS: &[&[Case]] = &[
@@ -25,7 +25,7 @@ pub(crate) const SUBJECTS: &[&[Case]] = &[
     concurrency::CASES,
     leases::CASES,
     watch::CASES,
-    watch_ranges::CASES,
+    watch_edges::CASES,
     limits::CASES,
     errors::CASES,
 ];

@@ -1,44 +1,56 @@
-//! Which keys a watch follows.
+//! The edges of a watch: revisions that do not exist yet, reads beside it, ranges that are special.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt;
-use storage_core::kv::{BackendErrorKind, Key, KeyRange, KvBackendExt, Op};
+use storage_core::kv::{BackendErrorKind, Key, KeyRange, KvBackendExt, Revision};
 
-use super::support::{Changes, deleted, matched, newest, ops, put, refused};
+use super::support::{Changes, matched, newest, ops, put, refused, state};
 use crate::{Case, Context, case};
 
 pub(crate) const CASES: &[Case] = &[
-    case!(["KV-WATCH-3"], only_keys_of_the_range_are_reported),
+    case!(["KV-WATCH-6"], a_watch_of_the_future_begins_there),
+    case!(["KV-WATCH-15"], what_was_delivered_can_be_read),
     case!(["KV-WATCH-16", "KV-RANGE-9"], a_watch_of_an_empty_range_delivers_nothing),
     case!(["KV-WATCH-16", "KV-RANGE-11"], a_watch_without_end_goes_to_the_last_key),
     case!(["KV-WATCH-16", "KV-ERR-1"], the_empty_key_cannot_be_watched),
 ];
 
-async fn only_keys_of_the_range_are_reported(context: Context) {
+async fn a_watch_of_the_future_begins_there(context: Context) {
     let client = context.client().await;
-    let inside = context.key("foo/a");
-    let outside = ["fo", "foo", "foo.", "foo0", "foobar", "foo/a0"].map(|name| context.key(name));
-    let ranges = [
-        (context.below("foo/"), &outside[..5]),
-        (context.between("foo/", "foo/a0"), &outside),
-        (context.between("foo/a", "foo/a\0"), &outside),
-        (KeyRange::single(inside.clone()), &outside),
-    ];
-    for (range, outside) in ranges {
-        let start = newest(&client, &context).await;
-        let mut changes = Changes::watch(&client, range, start).await;
-        for key in outside {
-            client.put(key.clone(), Bytes::from("v")).await.unwrap();
-        }
-        let both = ops([put(inside.clone(), "v"), put(outside[0].clone(), "v")]);
-        let (revision, _) = matched(&client, both).await;
-        changes.expect_puts(revision, std::slice::from_ref(&inside)).await;
-        matched(&client, ops(outside.iter().cloned().map(Op::Delete))).await;
-        let (revision, _) = matched(&client, ops([Op::DeleteRange(context.all())])).await;
-        changes.expect(revision, vec![deleted(&inside, revision)]).await;
+    let start = newest(&client, &context).await;
+    let after = Revision(start.0 + 3);
+    let mut changes = Changes::watch(&client, context.all(), after).await;
+    for number in 1..=5 {
+        client.put(context.key(number.to_string()), Bytes::from("v")).await.unwrap();
     }
+    for number in 4..=5 {
+        changes.expect_puts(Revision(start.0 + number), &[context.key(number.to_string())]).await;
+    }
+}
+
+/// Nobody has told the reader of the change but the watch.
+async fn what_was_delivered_can_be_read(context: Context) {
+    let [writer, watcher, reader] = [context.client().await, context.client().await, context.client().await];
+    let start = newest(&writer, &context).await;
+    let mut changes = Changes::watch(&watcher, context.all(), start).await;
+    let writing = {
+        let (writer, context) = (writer.clone(), context.clone());
+        tokio::spawn(async move {
+            for round in 0..40 {
+                writer.put(context.key("k"), Bytes::from(round.to_string())).await.unwrap();
+            }
+        })
+    };
+    for _ in 0..40 {
+        let delivered = changes.next().await.revision;
+        let page = state(&reader, context.all()).await;
+        assert!(page.revision >= delivered, "delivered was {delivered}, read was {}", page.revision);
+        let put = page.entries.iter().map(|entry| entry.mod_revision).max();
+        assert!(put >= Some(delivered), "delivered was {delivered}, read was {page:?}");
+    }
+    writing.await.unwrap();
 }
 
 /// The ends that are special on the wire of some stores are among them, as in reads.
