@@ -17,7 +17,7 @@ const REAL_LIMIT: Duration = Duration::from_secs(120);
 /// How long a case may take that keeps its runtime too busy to look at the clock.
 const STUCK_LIMIT: Duration = Duration::from_secs(180);
 /// The same where a saboteur is at work: getting stuck is one way to find it out.
-const SABOTAGED_LIMIT: Duration = Duration::from_secs(20);
+const SABOTAGED_LIMIT: Duration = Duration::from_secs(10);
 
 /// Runs a case on a thread and a runtime of its own, and answers why it failed.
 ///
