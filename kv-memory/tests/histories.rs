@@ -1,5 +1,4 @@
-//! Whatever concurrent clients do, and whatever gets lost on the way, what they are told is what was done: and when
-//! something is broken on purpose, it is found out.
+//! Whatever concurrent clients do, and whatever gets lost on the way, what they are told is what was done.
 #![allow(clippy::unwrap_used, reason = "the helpers of a test are tests")]
 
 use std::num::NonZeroU64;
@@ -10,7 +9,7 @@ use std::time::Duration;
 use kv_memory::{MemoryBackend, MemoryOptions};
 use storage_conformance::decorate::{Call, Fault, Faulty};
 use storage_conformance::history::{
-    Fencing, Load, Log, Operation, Outcome, Plan, Recorder, Rule, Violation, Work, check_work,
+    Load, Log, Operation, Outcome, Plan, Recorder, Violation, Work, check_work,
 };
 use storage_core::kv::{KvBackend, Revision};
 use storage_core::{Storage, StorageOptions};
@@ -23,7 +22,12 @@ fn store() -> MemoryBackend {
 }
 
 async fn open<B: KvBackend>(backend: B) -> Storage<B> {
-    Storage::open(backend, StorageOptions::new().with_lock_timeout(LOCK_TIMEOUT)).await.unwrap()
+    open_with(backend, Duration::from_secs(30)).await
+}
+
+async fn open_with<B: KvBackend>(backend: B, request_timeout: Duration) -> Storage<B> {
+    let options = StorageOptions::new().with_lock_timeout(LOCK_TIMEOUT).with_request_timeout(request_timeout);
+    Storage::open(backend, options).await.unwrap()
 }
 
 /// What came of a plan.
@@ -50,12 +54,6 @@ impl Done {
 
     fn count(&self, is_counted: impl Fn(&Operation) -> bool) -> usize {
         self.history.iter().filter(|operation| is_counted(operation)).count()
-    }
-
-    #[track_caller]
-    fn breaks(&self, rules: &[Rule], what: &str) {
-        let broken: Vec<_> = self.violations.iter().map(|violation| violation.rule).collect();
-        assert!(broken.iter().any(|rule| rules.contains(rule)), "{what}: {broken:?}");
     }
 }
 
@@ -93,7 +91,7 @@ fn now_and_then(
             Fault::LoseAnswer,
             Fault::LoseAnswer,
             Fault::Late(Duration::from_millis(drawn % 5_000)),
-            Fault::Slow(Duration::from_millis(drawn % 500)),
+            Fault::Slow(Duration::from_millis(drawn % 2_000)),
         ];
         let is_faulty = drawn % 1_000 < of_a_thousand && !matches!(call, Call::Watch(..));
         is_faulty.then(|| kinds[usize::try_from(drawn / 1_000 % 5).unwrap()])
@@ -109,7 +107,9 @@ async fn faulty_trees(
     let mut trees = Vec::new();
     for client in 0..CLIENTS as u64 {
         let faulty = Arc::new(Faulty::new(backend.clone()));
-        let tree = open(Arc::clone(&faulty)).await;
+        // Some have no time to find out what has become of a write.
+        let request_timeout = Duration::from_secs(if client % 2 == 0 { 1 } else { 30 });
+        let tree = open_with(Arc::clone(&faulty), request_timeout).await;
         faulty.inject(now_and_then(seed * 100 + client, of_a_thousand));
         trees.push(tree);
     }
@@ -131,7 +131,7 @@ async fn clients_whose_answers_get_lost_are_told_what_was_done() {
         }
     }
     println!("{calls} calls, {errors} errors, {open} writes with an open outcome");
-    assert!(errors > 100, "{errors} of {calls} calls failed: nothing was shown");
+    assert!(errors > 100 && open > 20, "{errors} errors and {open} open of {calls} calls: nothing was shown");
 }
 
 #[tokio::test(start_paused = true)]
@@ -157,33 +157,4 @@ async fn clients_that_die_in_the_middle_of_a_call_leave_nothing_torn() {
     }
     println!("{pending} calls without an answer");
     assert!(pending > 50, "{pending}");
-}
-
-/// Holders of a lock that are stopped for longer than it lasts, whose renewals do not come through.
-async fn transfers_with_stalls(fencing: Fencing) -> Done {
-    let backend = store();
-    let mut trees = Vec::new();
-    for _ in 0..CLIENTS {
-        let faulty = Arc::new(Faulty::new(backend.clone()));
-        trees.push(open(Arc::clone(&faulty)).await);
-        faulty.inject(|call| matches!(call, Call::KeepAlive(_)).then_some(Fault::Refuse));
-    }
-    let work = Work::Accounts { fencing, stall: 3 * LOCK_TIMEOUT };
-    Done::of(&trees, &backend, &Plan::of(work, 1, 60)).await
-}
-
-#[tokio::test(start_paused = true)]
-async fn who_is_overtaken_changes_nothing_with_fencing_and_loses_money_without() {
-    let fenced = transfers_with_stalls(Fencing::Fenced).await;
-    fenced.is_right("fenced");
-    let overtaken = |operation: &Operation| {
-        matches!(operation.outcome, Outcome::Refused { kind: storage_core::ErrorKind::LockLost, .. })
-    };
-    let refused = fenced.count(|operation| operation.call.is_write() && overtaken(operation));
-    let unfenced = transfers_with_stalls(Fencing::Unfenced).await;
-    unfenced.breaks(&[Rule::Invariant], "without fencing");
-    // Nothing else is wrong with it.
-    assert!(unfenced.violations.iter().all(|violation| violation.rule == Rule::Invariant));
-    println!("fenced: {refused} writes refused; unfenced: {} wrong sums", unfenced.violations.len());
-    assert!(refused > 5, "{refused}");
 }

@@ -79,8 +79,11 @@ impl Authors {
         let transaction = &log.transactions[found];
         if !is_of(operation, transaction, timeline) {
             violations.add(|| {
+                let is_there = |path| transaction.files.iter().any(|(file, _)| file == path);
+                let is_part = operation.call.paths().into_iter().any(is_there);
+                let rule = if is_part { Rule::Torn } else { Rule::Lost };
                 let expected = format!("the write in the log at {revision}");
-                Violation::new(Rule::Torn, expected, format!("{:?}", transaction.files)).with([operation])
+                Violation::new(rule, expected, format!("{:?}", transaction.files)).with([operation])
             });
         } else if let Some(other) = self.of[found] {
             violations.add(|| {
