@@ -23,8 +23,8 @@ pub(crate) struct Figure {
 
 impl Report {
     /// Something that is only shown.
-    pub(crate) fn show(&mut self, name: impl Into<String>, value: impl fmt::Display) {
-        self.figures.push(Figure { name: name.into(), value: value.to_string(), goal: None });
+    pub(crate) fn show(&mut self, name: impl fmt::Display, value: impl fmt::Display) {
+        self.figures.push(Figure { name: name.to_string(), value: value.to_string(), goal: None });
     }
 
     /// A condition without which the run says nothing.

@@ -6,15 +6,13 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use etcd_process::{EtcdBinary, EtcdCluster};
 use kv_etcd::{EtcdBackend, EtcdConfig, EtcdConfigBuilder};
+use storage_conformance::history::{Call, Load, Log, Operation, Plan, Recorder, Violation, check_work};
 use storage_core::kv::Revision;
 use tokio::time::{Instant, sleep};
 
-use crate::check::{Violations, check};
-use crate::history::Done;
-use crate::log::Log;
 use crate::report::{Report, Seconds};
+use crate::tree::{PREFIX, newest_revision, open};
 use crate::witness::Witness;
-use crate::workload::{Load, PREFIX, open};
 
 /// How long and with how many a scenario runs.
 #[derive(Clone, Debug)]
@@ -64,6 +62,9 @@ pub(crate) const ELECTION_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long calls may take.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
 
+/// How long a client thinks between two steps.
+const PAUSE: Duration = Duration::from_millis(2);
+
 /// By how much a call may miss its deadline.
 pub(crate) const GRACE: Duration = Duration::from_millis(250);
 
@@ -77,8 +78,9 @@ pub(crate) fn config(endpoints: impl IntoIterator<Item = String>) -> EtcdConfigB
 
 /// What a run has shown.
 pub(crate) struct Run {
-    pub(crate) history: Vec<Done>,
-    pub(crate) violations: Violations,
+    /// What clients did, and were told.
+    pub(crate) history: Vec<Operation>,
+    pub(crate) violations: Vec<Violation>,
     /// How many of the locks that were held all the time were lost.
     pub(crate) locks_lost: usize,
     /// How many transactions somebody has not seen who was watching all the time.
@@ -128,23 +130,27 @@ pub(crate) async fn under_load<'c>(
     for client in 0..CLIENTS {
         trees.push(open(if client % 2 == 1 { &configs.others } else { &configs.some }).await?);
     }
-    let witness = Witness::start(&trees).await?;
-    let load = Load::start(&trees, setting.seed);
+    let recorder = Recorder::new();
+    let witness = Witness::start(&trees, &recorder).await?;
+    let plan = Plan { steps: None, pause: PAUSE, ..Plan::mixed(setting.seed, 0) };
+    let load = Load::start(&trees, &plan, &recorder);
     sleep(around.before).await;
     let fault_began = Instant::now();
     fault(cluster).await.context("making the fault")?;
     let fault_ended = Instant::now();
     sleep(around.after).await;
     let patience = Instant::now() + Duration::from_secs(120);
-    while load.calls() < around.calls && Instant::now() < patience {
+    while recorder.ended() < around.calls && Instant::now() < patience {
         sleep(Duration::from_millis(50)).await;
     }
-    let history = load.stop().await;
-    let (locks_lost, watched) = witness.stop(&trees).await?;
+    load.stop().await;
+    let (locks_lost, watched) = witness.stop().await?;
     let observer = EtcdBackend::connect(&configs.observer).await?;
-    let log = Log::read(&observer, PREFIX, since).await?;
-    let violations = check(&history, &log);
-    let missed = log.0.keys().filter(|revision| !watched.contains(&revision.0)).count();
+    let log = Log::read(&observer, trees[0].prefix(), since).await?;
+    let mut history = recorder.history();
+    let violations = check_work(&history, &log);
+    history.retain(|operation| operation.client < CLIENTS);
+    let missed = log.revisions().filter(|revision| !watched.contains(&revision.0)).count();
     let deadline = configs.some.request_timeout();
     let fault = (fault_began, fault_ended);
     Ok(Run { history, violations, locks_lost, missed, fault, deadline })
@@ -154,37 +160,40 @@ pub(crate) async fn under_load<'c>(
 async fn begin(config: &EtcdConfig) -> Result<Revision> {
     let tree = open(config).await?;
     tree.store("begin", "").await?;
-    Log::now(tree.backend(), PREFIX).await
+    newest_revision(&tree).await
 }
 
 impl Run {
     /// The figures that every run has.
     pub(crate) fn report(&self, report: &mut Report) {
         let (began, ended) = self.fault;
-        let writes = |done: &&Done| done.is_acknowledged_write();
-        let errors: Vec<_> = self.history.iter().filter(|done| done.outcome.is_error()).collect();
-        let before = self.history.iter().filter(|done| done.ended < began).count();
-        let first = self.history.iter().map(|done| done.began).min().unwrap_or(began);
+        let is_before = |operation: &&Operation| returned(operation).is_some_and(|returned| returned < began);
+        let errors: Vec<_> = self.history.iter().filter(|operation| operation.outcome.is_error()).collect();
+        let before = self.history.iter().filter(is_before).count();
+        let first = self.history.iter().map(|operation| operation.invoked.at).min().unwrap_or(began);
         let rate = before as u128 * 1000 / (began - first).as_millis().max(1);
         report.valid_if("calls per second before the fault ≥ 100", rate, rate >= 100);
-        let overlapping =
-            self.history.iter().filter(|done| done.ended >= began && done.began <= ended).count();
+        let overlaps = |operation: &&Operation| !is_before(operation) && operation.invoked.at <= ended;
+        let overlapping = self.history.iter().filter(overlaps).count();
         report.valid_if("calls that overlap the fault ≥ 1", overlapping, overlapping > 0);
-        let last = self.history.iter().rfind(writes).is_some_and(|done| done.began > ended);
+        let last = self.history.iter().filter(|operation| operation.is_acknowledged_write());
+        let last = last.map(|operation| operation.invoked.at).max().is_some_and(|last| last > ended);
         report.valid_if("a write succeeds after the fault", last, last);
         report.show("calls", self.history.len());
         report.show("errors that callers saw", errors.len());
-        let longest = self.history.iter().map(Done::took).max().unwrap_or_default();
+        // Who waits for a lock waits for who has it.
+        let is_timed = |operation: &&Operation| !matches!(operation.call, Call::Lock { .. });
+        let longest = self.history.iter().filter(is_timed).map(took).max().unwrap_or_default();
         report.at_most("longest call", longest, self.deadline + GRACE);
         report.show("longest gap between acknowledged writes", Seconds(self.longest_gap()));
-        report.none("lost, doubled, torn, stale or wrongly told", self.violations.0.len());
+        report.none("lost, doubled, torn, stale or wrongly told", self.violations.len());
         report.none("changes that a watch has missed", self.missed);
-        for violation in self.violations.0.iter().take(5) {
+        for violation in self.violations.iter().take(5) {
             report.show(format!("violation: {violation}"), "");
         }
         let mut kinds = String::new();
-        for done in errors.iter().take(3) {
-            let _ = write!(kinds, "{:?} after {:?}; ", done.outcome, done.took());
+        for operation in errors.iter().take(3) {
+            let _ = write!(kinds, "{:?} after {:?}; ", operation.outcome, took(operation));
         }
         if !kinds.is_empty() {
             report.show(format!("first errors: {kinds}"), "");
@@ -192,13 +201,12 @@ impl Run {
     }
 
     pub(crate) fn errors(&self) -> usize {
-        self.history.iter().filter(|done| done.outcome.is_error()).count()
+        self.history.iter().filter(|operation| operation.outcome.is_error()).count()
     }
 
     /// The longest time from just before the fault on in which no write was acknowledged.
     pub(crate) fn longest_gap(&self) -> Duration {
-        let mut ends: Vec<_> =
-            self.history.iter().filter(|done| done.is_acknowledged_write()).map(|done| done.ended).collect();
+        let mut ends: Vec<_> = self.acknowledgements().collect();
         ends.sort_unstable();
         let gaps = ends.windows(2).filter(|pair| pair[1] >= self.fault.0);
         gaps.map(|pair| pair[1] - pair[0]).max().unwrap_or_default()
@@ -206,7 +214,20 @@ impl Run {
 
     /// How long after a moment the first write was acknowledged that began after it.
     pub(crate) fn first_write_after(&self, moment: Instant) -> Option<Duration> {
-        let writes = self.history.iter().filter(|done| done.is_acknowledged_write() && done.ended > moment);
-        writes.map(|done| done.ended - moment).min()
+        self.acknowledgements().filter(|ended| *ended > moment).map(|ended| ended - moment).min()
     }
+
+    /// When writes were acknowledged.
+    fn acknowledgements(&self) -> impl Iterator<Item = Instant> {
+        let writes = self.history.iter().filter(|operation| operation.is_acknowledged_write());
+        writes.filter_map(returned)
+    }
+}
+
+fn returned(operation: &Operation) -> Option<Instant> {
+    operation.returned.map(|returned| returned.at)
+}
+
+fn took(operation: &Operation) -> Duration {
+    returned(operation).map_or(Duration::ZERO, |returned| returned - operation.invoked.at)
 }

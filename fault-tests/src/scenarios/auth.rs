@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use super::members::no_errors;
 use crate::report::Report;
 use crate::run::{Around, Configs, DEADLINE, GRACE, Setting, config, under_load};
-use crate::workload::{PREFIX, Tree, open};
+use crate::tree::{PREFIX, Tree, open};
 
 const ROOT: &str = "root-password";
 

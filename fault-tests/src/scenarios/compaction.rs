@@ -9,10 +9,9 @@ use futures::StreamExt;
 use storage_core::{ChangeKind, ListOptions, Version, WatchEvent};
 use tokio::time::{Instant, sleep};
 
-use crate::log::Log;
 use crate::report::Report;
 use crate::run::{Setting, config};
-use crate::workload::{PREFIX, Tree, open};
+use crate::tree::{Tree, newest_revision, open};
 
 /// What a list or a watch says: the version of each file.
 type Files = BTreeMap<String, Version>;
@@ -106,7 +105,7 @@ async fn write(tree: Tree, end: Instant) -> Result<usize> {
 async fn compact(mut client: Client, tree: Tree, end: Instant) -> Result<usize> {
     let mut compactions = 0;
     while Instant::now() < end {
-        let now = Log::now(tree.backend(), PREFIX).await?;
+        let now = newest_revision(&tree).await?;
         client.compact(i64::try_from(now.0)?, None).await?;
         compactions += 1;
         sleep(Duration::from_millis(100)).await;

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::report::{Report, with_sources};
 use crate::run::{GRACE, Setting, config};
-use crate::workload::open;
+use crate::tree::open;
 
 /// Endpoints that drop every packet: one beside good ones, then nothing else.
 pub(super) async fn black_hole(setting: &Setting, report: &mut Report) -> Result<()> {

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use etcd_process::{EtcdCluster, EtcdProcess};
+use storage_conformance::history::Log;
 use storage_core::ErrorKind;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
-use crate::log::Log;
 use crate::report::{Report, with_sources};
 use crate::run::{Setting, config};
-use crate::workload::{PREFIX, Tree, open};
+use crate::tree::{PREFIX, Tree, newest_revision, open};
 
 /// Many writers fill a store of 20 MB. Then it is emptied, and works again.
 pub(super) async fn full(setting: &Setting, report: &mut Report) -> Result<()> {
@@ -25,7 +25,7 @@ pub(super) async fn full(setting: &Setting, report: &mut Report) -> Result<()> {
     let config = config(cluster.endpoints()).build()?;
     let tree = open(&config).await?;
     tree.store("begin", "").await?;
-    let since = Log::now(tree.backend(), PREFIX).await?;
+    let since = newest_revision(&tree).await?;
 
     let told = Arc::new(Mutex::new(Told::default()));
     let mut writers = JoinSet::new();
@@ -36,10 +36,10 @@ pub(super) async fn full(setting: &Setting, report: &mut Report) -> Result<()> {
         writer?;
     }
     let told = told.lock().await;
-    let log = Log::read(tree.backend(), PREFIX, since).await;
+    let log = Log::read(tree.backend(), tree.prefix(), since).await;
     // Its last put does not fit any more: then the log is what the tree holds.
     let there: BTreeSet<String> = match log {
-        Ok(log) => log.0.values().flat_map(|transaction| transaction.0.keys().cloned()).collect(),
+        Ok(log) => log.files().into_keys().map(str::to_owned).collect(),
         Err(_) => existing(&tree, &told).await?,
     };
     report.valid_if("stores acknowledged ≥ 50", told.stored.len(), told.stored.len() >= 50);

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::report::{Report, with_sources};
 use crate::run::{GRACE, Setting, config};
-use crate::workload::open;
+use crate::tree::open;
 
 /// A snapshot is restored under clients that have seen more.
 pub(super) async fn restored(setting: &Setting, report: &mut Report) -> Result<()> {
