@@ -3,13 +3,14 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// What each of very many keys was made for: finds two things with one key, however far apart they come.
 ///
-/// It keeps digests of 128 bits, so that millions fit. When there are [`MOST`](Self::MOST) it forgets them and begins anew.
+/// It keeps digests of 64 bits, so that millions fit; one run in some hundred thousand may be stopped for nothing by two that
+/// are equal. When there are [`MOST`](Self::MOST) keys it forgets them and begins anew.
 #[derive(Debug, Default)]
-pub struct Seen(HashMap<u128, u128>);
+pub struct Seen(HashMap<u64, u64>);
 
 impl Seen {
-    /// So many keys are remembered.
-    pub const MOST: usize = 4_000_000;
+    /// So many keys are remembered, in about 300 MB.
+    pub const MOST: usize = 10_000_000;
 
     /// Notes that the key was made for this.
     ///
@@ -26,14 +27,10 @@ impl Seen {
     }
 }
 
-fn digest(value: &impl Hash) -> u128 {
-    let half = |salt: u8| {
-        let mut hasher = DefaultHasher::new();
-        salt.hash(&mut hasher);
-        value.hash(&mut hasher);
-        u128::from(hasher.finish())
-    };
-    half(0) << 64 | half(1)
+fn digest(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
 }
 
 #[cfg(test)]

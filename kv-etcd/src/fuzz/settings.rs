@@ -69,7 +69,7 @@ const NAMES: [Name; 21] = [
 /// In every password and key; nothing may repeat it.
 const SECRET: &str = "hunter2";
 
-const DURATIONS: [&str; 12] = [
+const DURATIONS: [&str; 13] = [
     "5m",
     "1h15m30.5s",
     "1s",
@@ -79,6 +79,7 @@ const DURATIONS: [&str; 12] = [
     "1\u{b5}s",
     "9223372036854775807ns",
     "9223372036854775808ns",
+    "99999999999999999999999999999999999999h",
     "99999999999999999999999999999999999999999h",
     "1.",
     ".s",

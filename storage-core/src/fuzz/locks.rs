@@ -49,8 +49,8 @@ fn check_name(layout: &Layout, name: &LockName, seen: &mut Seen) {
         assert_eq!(below.split('/').count(), 2, "a name is one component: {below}");
         assert!(layout.locks().contains(&place) && layout.queue(name).contains(&place));
         assert_eq!(layout.of_place(&place), Some((name.clone(), session.to_owned())));
-        seen.note(place.as_bytes(), (name.as_str(), session, number));
     }
+    seen.note(layout.place(name, "0f", 1).as_bytes(), name.as_str());
     seen.note(layout.queue(name).start().as_bytes(), name.as_str());
 }
 
