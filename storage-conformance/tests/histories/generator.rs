@@ -21,6 +21,15 @@ pub(crate) struct Shape {
     pub(crate) paths: Vec<String>,
     /// How many of a hundred calls fail, lose their answers or never return.
     pub(crate) troubles: u32,
+    pub(crate) variety: Variety,
+}
+
+/// Which calls there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Variety {
+    Everything,
+    /// Calls on one file each.
+    SingleFiles,
 }
 
 impl Shape {
@@ -28,14 +37,21 @@ impl Shape {
     pub(crate) fn short(seed: u64) -> Self {
         let paths = ["a", "b", "d/1", "d/2", "d/e/1", "d/e/2", "d/e", "f/g"];
         let troubles = [0, 5, 30][usize::try_from(seed % 3).unwrap()];
-        Self { seed, operations: 120, clients: 5, paths: paths.map(str::to_owned).into(), troubles }
+        let (paths, variety) = (paths.map(str::to_owned).into(), Variety::Everything);
+        Self { seed, operations: 120, clients: 5, paths, troubles, variety }
+    }
+
+    /// A short one on three files, of calls on one of them each.
+    pub(crate) fn of_single_files(seed: u64) -> Self {
+        let paths = ["a", "b", "c"].map(str::to_owned).into();
+        Self { paths, variety: Variety::SingleFiles, ..Self::short(seed) }
     }
 
     /// A long one on many paths.
     pub(crate) fn long(seed: u64, operations: usize) -> Self {
         let mut paths: Vec<_> = (0..20).map(|dir| format!("dir-{dir}/file")).collect();
         paths.extend((0..20).flat_map(|dir| (0..10).map(move |file| format!("dir-{dir}/files/{file}"))));
-        Self { seed, operations, clients: 16, paths, troubles: 1 }
+        Self { seed, operations, clients: 16, paths, troubles: 1, variety: Variety::Everything }
     }
 
     pub(crate) fn generate(&self) -> (Vec<Operation>, Log) {
@@ -248,24 +264,25 @@ impl Generator<'_> {
             };
         }
         let known = self.clients[client].known.get(&path).map(|known| known.version);
-        let call = match self.random.random_range(0..100) {
+        let kinds = if self.shape.variety == Variety::SingleFiles { 60 } else { 100 };
+        let call = match self.random.random_range(0..kinds) {
             0..25 => Call::Load { path },
-            25..45 => Call::Store { files: vec![(path, self.content())] },
-            45..52 => self.group(),
-            52..58 => Call::LoadMany { paths: self.some_paths() },
-            58..65 => match known {
+            25..42 => Call::Store { files: vec![(path, self.content())] },
+            42..48 => match known {
                 Some(version) => Call::StoreIf { path, content: self.content(), version },
                 None => Call::Load { path },
             },
-            65..69 => Call::Create { path, content: self.content() },
-            69..73 => Call::LoadOrStore { path, content: self.content() },
-            73..79 => Call::Delete { path },
-            79..82 => Call::Delete { path: parent(&path) },
-            82..84 => Call::DeleteFile { path },
-            84..89 => Call::Rename { from: path, to: self.path() },
-            89..92 => Call::Stat { path },
-            92..94 => Call::Exists { path },
-            94..97 => Call::List { path: parent(&path) },
+            48..52 => Call::Create { path, content: self.content() },
+            52..55 => Call::LoadOrStore { path, content: self.content() },
+            55..58 => Call::DeleteFile { path },
+            58..60 => Call::Stat { path },
+            60..67 => self.group(),
+            67..73 => Call::LoadMany { paths: self.some_paths() },
+            73..78 => Call::Delete { path },
+            78..83 => Call::Delete { path: parent(&path) },
+            83..89 => Call::Rename { from: path, to: self.path() },
+            89..92 => Call::Exists { path },
+            92..96 => Call::List { path: parent(&path) },
             _ => {
                 let name = (*["one", "two"].choose(&mut self.random).unwrap()).to_owned();
                 Call::Lock { name }

@@ -1,5 +1,7 @@
 //! What a right store gives is accepted.
 
+use std::time::Duration;
+
 use storage_conformance::history::{check_registers, check_revisions};
 use tokio::time::Instant;
 
@@ -19,13 +21,16 @@ fn what_a_right_store_gives_is_accepted() {
     assert!(files > 10_000, "{files}");
 }
 
+/// A million in a release build, where `cargo xtask faults` runs this as well.
+const MANY: usize = if cfg!(debug_assertions) { 100_000 } else { 1_000_000 };
+
 #[test]
-fn a_million_operations_take_seconds() {
-    let began = Instant::now();
-    let (history, log) = Shape::long(1, 1_000_000).generate();
-    println!("generated in {:?}", began.elapsed());
+fn many_operations_take_seconds() {
+    let (history, log) = Shape::long(1, MANY).generate();
     let began = Instant::now();
     let violations = check_revisions(&history, &log);
-    println!("{} operations, {} transactions: {:?}", history.len(), log.transactions.len(), began.elapsed());
+    let took = began.elapsed();
+    println!("{} operations, {} transactions: {took:?}", history.len(), log.transactions.len());
     assert!(violations.is_empty(), "{}", violations[0]);
+    assert!(took < Duration::from_secs(30), "{took:?}");
 }

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "the helpers of a test are tests")]
 
 mod generator;
+mod known;
 mod legal;
+mod mutations;
 mod registers;
 mod world;
