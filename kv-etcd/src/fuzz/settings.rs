@@ -10,7 +10,7 @@ use crate::{ConfigError, EtcdConfig};
 #[test]
 fn settings_are_the_same_whichever_way_they_come_in() {
     fuzz!(SomeSettings, |settings: &Settings| {
-        let ways = [settings.from_json(), settings.from_env(), settings.from_caddyfile()];
+        let ways = [settings.read_json(), settings.read_env(), settings.read_caddyfile()];
         for config in &ways {
             check(config);
             check_secret(config);
@@ -196,18 +196,19 @@ impl Settings {
 
     fn caddyfile(&self) -> String {
         let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\\\""));
-        let mut file = "storage etcd {\n".to_owned();
+        let mut lines = vec!["storage etcd {".to_owned()];
         let mut open = "";
         // In the order of their groups.
         for ((group, name, _), text) in &self.given {
             if open != *group {
-                file.push_str(if open.is_empty() { "" } else { "}\n" });
-                file.push_str(&format!("{group} {{\n"));
+                lines.extend((!open.is_empty()).then(|| "}".to_owned()));
+                lines.push(format!("{group} {{"));
                 open = group;
             }
-            file.push_str(&format!("{name} {}\n", quoted(text)));
+            lines.push(format!("{name} {}", quoted(text)));
         }
-        file + if open.is_empty() { "}\n" } else { "}\n}\n" }
+        lines.push(if open.is_empty() { "}" } else { "}\n}" }.to_owned());
+        lines.join("\n")
     }
 
     /// Whether a text may mean something else in a Caddyfile: a placeholder, or an escape.
@@ -215,18 +216,18 @@ impl Settings {
         self.given.values().any(|text| text.contains(['{', '\\', '\r']))
     }
 
-    fn from_json(&self) -> Result<EtcdConfig, ConfigError> {
+    fn read_json(&self) -> Result<EtcdConfig, ConfigError> {
         EtcdConfig::from_json(&self.json())
     }
 
-    fn from_env(&self) -> Result<EtcdConfig, ConfigError> {
+    fn read_env(&self) -> Result<EtcdConfig, ConfigError> {
         EtcdConfig::from_env_with(|variable| {
             let name = variable.strip_prefix("CADDY_CLUSTERING_ETCD_").expect("all begin so");
             self.given.iter().find(|((.., known), _)| *known == name).map(|(_, text)| OsString::from(text))
         })
     }
 
-    fn from_caddyfile(&self) -> Result<EtcdConfig, ConfigError> {
+    fn read_caddyfile(&self) -> Result<EtcdConfig, ConfigError> {
         EtcdConfig::from_caddyfile_with(&self.caddyfile(), "Caddyfile", |_| None)
     }
 }

@@ -33,7 +33,8 @@ struct Url {
     text: String,
     /// What it was put together from, if nothing was done to it since.
     meaning: Option<Meaning>,
-    hosts: &'static str,
+    /// A host that is right, and a prefix that may be: for stores that no URL was given for.
+    host: &'static str,
     prefix: String,
 }
 
@@ -137,8 +138,8 @@ impl ValueGenerator for Urls {
                 prefix: prefix.clone(),
             }),
         };
-        let hosts = hosts.iter().find_map(|(_, host)| *host).unwrap_or("a:1");
-        Some(Url { text, meaning, hosts, prefix })
+        let host = hosts.iter().find_map(|(_, host)| *host).unwrap_or("a:1");
+        Some(Url { text, meaning, host, prefix })
     }
 }
 
@@ -146,8 +147,8 @@ impl Meaning {
     /// The store that the URL names, if it is one.
     fn expected(&self) -> Option<Store> {
         let scheme = self.scheme?;
-        let endpoint = |host: &Option<&str>| host.map(|host| format!("{scheme}://{host}"));
-        let endpoints: Vec<String> = self.hosts.iter().map(endpoint).collect::<Option<_>>()?;
+        let hosts: Vec<&str> = self.hosts.iter().copied().collect::<Option<_>>()?;
+        let endpoints = hosts.iter().map(|host| format!("{scheme}://{host}"));
         let prefix = match self.prefix.as_str() {
             "" | "/" => "/caddy",
             prefix if prefix.contains(['@', '?', '#']) => return None,
@@ -177,7 +178,7 @@ fn check_store(store: &Store, seen: &mut Seen) {
 /// A store that was configured in another way may have no URL; what is shown never names another store.
 fn check_shown(url: &Url) {
     for scheme in ["http", "https"] {
-        let endpoint = format!("{scheme}://{}", url.hosts);
+        let endpoint = format!("{scheme}://{}", url.host);
         let config = EtcdConfig::builder([endpoint]).with_prefix(url.prefix.as_str()).build();
         let Ok(store) = config.map(Store::from) else { continue };
         let shown = store.to_string();
