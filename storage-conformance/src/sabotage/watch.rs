@@ -25,6 +25,7 @@ pub(super) const SABOTEURS: &[Saboteur] = &[
     saboteur!(Store, ["KV-WATCH-5"], deletions_are_not_delivered),
     saboteur!(Store, ["KV-WATCH-5"], deletions_have_the_revision_before),
     saboteur!(Store, ["KV-WATCH-6"], a_watch_begins_with_its_revision),
+    saboteur!(Store, ["KV-WATCH-6"], a_watch_of_the_future_begins_now),
     saboteur!(Store, ["KV-WATCH-7", "KV-WATCH-12"], a_watch_after_the_past_begins_now),
     saboteur!(Store, ["KV-WATCH-8"], the_first_change_is_missed),
     saboteur!(Store, ["KV-WATCH-9"], a_new_watch_ends_the_one_before),
@@ -34,6 +35,7 @@ pub(super) const SABOTEURS: &[Saboteur] = &[
     saboteur!(Store, ["KV-WATCH-14"], a_change_is_delivered_with_the_next_one),
     saboteur!(Store, ["KV-WATCH-16"], a_watch_of_an_empty_range_has_no_end),
     saboteur!(Store, ["KV-WATCH-16"], a_watch_without_end_follows_one_key),
+    saboteur!(Store, ["KV-WATCH-16"], the_empty_key_is_watched_in_silence),
 ];
 
 /// What a saboteur does with the number of a batch and the batch itself.
@@ -112,6 +114,15 @@ fn a_watch_without_end_follows_one_key() -> Twist {
     })
 }
 
+fn the_empty_key_is_watched_in_silence() -> Twist {
+    Twist::new().watch(|store, (range, after)| async move {
+        match store.watch(range, after).await {
+            Err(error) if error.kind() == BackendErrorKind::InvalidRequest => Ok(stream::pending().boxed()),
+            result => result,
+        }
+    })
+}
+
 /// Changes every put that is delivered.
 fn puts(change: fn(&mut Entry)) -> Twist {
     Twist::new().watch(move |store, (range, after)| async move {
@@ -159,6 +170,13 @@ fn deletions_have_the_revision_before() -> Twist {
 fn a_watch_begins_with_its_revision() -> Twist {
     Twist::new().watch(|store, (range, after)| async move {
         store.watch(range, Revision(after.0.saturating_sub(1))).await
+    })
+}
+
+fn a_watch_of_the_future_begins_now() -> Twist {
+    Twist::new().watch(|store, (range, after)| async move {
+        let now = newest(&store).await?;
+        store.watch(range, after.min(now)).await
     })
 }
 
