@@ -1,4 +1,4 @@
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use storage_core::kv::{BackendError, Key, Lease, LeaseId};
@@ -14,7 +14,7 @@ const LONGEST_TTL: u64 = 9_000_000_000;
 /// Nothing ends a lease in the background: whoever looks at the store next ends those that are due.
 #[derive(Debug, Default)]
 pub(crate) struct Leases {
-    running: HashMap<LeaseId, Running>,
+    running: BTreeMap<LeaseId, Running>,
     /// One for each running lease.
     deadlines: BTreeSet<(Instant, LeaseId)>,
     granted: i64,

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -25,7 +25,7 @@ pub(crate) fn stream(store: &Arc<Store>, range: KeyRange, after: Revision) -> Wa
 /// The watchers that a commit has to tell.
 #[derive(Debug, Default)]
 pub(crate) struct Watchers {
-    watching: HashMap<u64, Arc<Watcher>>,
+    watching: BTreeMap<u64, Arc<Watcher>>,
     registered: u64,
 }
 
