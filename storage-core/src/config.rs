@@ -1,5 +1,7 @@
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::environment::{Environment, Surroundings};
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::KeyPrefix;
 
@@ -15,6 +17,7 @@ pub struct StorageOptions {
     /// How long a write may take, at least a second, with everything that is done to find out how it ended when its
     /// answer is lost. Default: 30 seconds. Reads take as long as the backend lets them.
     pub request_timeout: Duration,
+    pub(crate) environment: Surroundings,
 }
 
 impl StorageOptions {
@@ -41,6 +44,12 @@ impl StorageOptions {
         self
     }
 
+    /// These options with clocks and chance that are not the machine's: for tests that do the same in every run.
+    pub fn with_environment(mut self, environment: Arc<dyn Environment>) -> Self {
+        self.environment = Surroundings(Some(environment));
+        self
+    }
+
     pub(crate) fn check(&self) -> Result<()> {
         const SHORTEST: Duration = Duration::from_secs(1);
         let timeouts = [("lock_timeout", self.lock_timeout), ("request_timeout", self.request_timeout)];
@@ -58,6 +67,7 @@ impl Default for StorageOptions {
             prefix: KeyPrefix::default(),
             lock_timeout: Duration::from_secs(5 * 60),
             request_timeout: Duration::from_secs(30),
+            environment: Surroundings::default(),
         }
     }
 }

@@ -4,6 +4,7 @@ mod background;
 mod checksum;
 mod clock;
 mod config;
+mod environment;
 mod error;
 #[cfg(test)]
 mod fuzz;
@@ -25,6 +26,7 @@ mod watch;
 
 pub use checksum::Sha1Digest;
 pub use config::StorageOptions;
+pub use environment::Environment;
 pub use error::{Error, ErrorKind, Result};
 pub use layout::KeyPrefix;
 pub use lock::{FencingToken, LockEntry, LockGuard, LockName, LockOptions, LockState};

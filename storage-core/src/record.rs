@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de};
 
 use crate::checksum::Sha1Digest;
-use crate::random;
+use crate::environment::Surroundings;
 
 /// The version of the record that this library writes, and the newest that it reads.
 const RECORD_VERSION: u32 = 1;
@@ -26,8 +26,8 @@ pub(crate) struct Record {
 pub(crate) struct WriteId([u8; 16]);
 
 impl WriteId {
-    pub(crate) fn random() -> Self {
-        Self(random::id())
+    pub(crate) fn random(surroundings: &Surroundings) -> Self {
+        Self(surroundings.random())
     }
 }
 
@@ -53,9 +53,9 @@ struct Json {
 }
 
 impl Record {
-    /// The record of a content that is written now.
-    pub(crate) fn of(content: &[u8], modified: SystemTime) -> Self {
-        Self { size: content.len() as u64, modified, sha1: Sha1Digest::of(content), write: WriteId::random() }
+    /// The record of a content that this write stores.
+    pub(crate) fn of(content: &[u8], modified: SystemTime, write: WriteId) -> Self {
+        Self { size: content.len() as u64, modified, sha1: Sha1Digest::of(content), write }
     }
 
     pub(crate) fn encode(&self) -> Bytes {

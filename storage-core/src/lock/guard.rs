@@ -130,7 +130,7 @@ impl<B: KvBackend> LockGuard<B> {
         P: AsRef<str>,
         C: Into<Bytes>,
     {
-        let files = collect(files);
+        let files = collect(self.storage.surroundings(), files);
         let stored = self.fenced(async |fence| self.storage.store_group(Some(fence), files?).await);
         operation("store_many", None, stored).await
     }

@@ -111,7 +111,7 @@ impl<B: KvBackend> Storage<B> {
     /// Deletes the first place of a queue. It is asked for again if the answer is lost: no place is used twice.
     async fn break_place(&self, lock: &LockName) -> Result<Option<LockEntry>> {
         let mut tried: Option<LockEntry> = None;
-        let mut backoff = Backoff::new();
+        let mut backoff = Backoff::new(self.surroundings());
         loop {
             let places = self.places(self.layout().queue(lock)).await?;
             let Some((mut holder, place)) = places.into_iter().next() else { return Ok(tried) };

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::local::Turn;
 use super::name::LockName;
 use super::queue::{Position, Queue};
-use crate::clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::Identity;
 use crate::kv::{BackendError, BackendErrorKind, Get, Key, KvBackend, Op, OpReply, Revision};
@@ -53,11 +52,11 @@ impl<B: KvBackend> Storage<B> {
         patience: Patience,
     ) -> Result<Asked> {
         let key = self.layout().place(name, &session.id, session.next_place());
-        let record = Identity::own(label, clock::wall_clock()).encode();
+        let record = Identity::own(label, self.surroundings().wall_clock()).encode();
         let put = Op::Put { key: key.clone(), value: record, lease: Some(session.lease) };
         let queue = self.layout().queue(name);
         let mut place = Place { session, key, turn: Some(turn), is_open: false };
-        let mut backoff = Backoff::new();
+        let mut backoff = Backoff::new(self.surroundings());
         while !place.session.lost().is_cancelled() {
             let session = Arc::clone(&place.session);
             let epoch = session.epoch();
@@ -72,6 +71,7 @@ impl<B: KvBackend> Storage<B> {
             // Until there is an answer; it is what counts should the future be dropped.
             place.is_open = true;
             let written = tokio::select! {
+                biased;
                 () = session.lost().cancelled() => break,
                 written = self.attempt(&write) => written,
             };
@@ -136,6 +136,7 @@ impl Place {
     pub(super) async fn give_up(mut self) -> Result<bool> {
         let limit = self.session.request_timeout;
         let was_there = tokio::select! {
+            biased;
             () = self.session.lost().cancelled() => Err(Error::new(ErrorKind::LockLost)),
             deleted = tokio::time::timeout(limit, self.delete_until_answered()) => {
                 let late = |_| Error::new(ErrorKind::OutcomeUnknown).with_detail(format!("after {limit:?}"));
@@ -153,6 +154,7 @@ impl Place {
         let place = Self { session, key, turn: None, is_open: self.is_open };
         self.session.spawn(async move {
             tokio::select! {
+                biased;
                 () = place.session.lost().cancelled() => {}
                 () = place.delete_until_done() => {}
             }
@@ -164,7 +166,7 @@ impl Place {
     /// Whether the place was there; or was when its deletion was asked for, and no answer came.
     async fn delete_until_answered(&self) -> Result<bool, BackendError> {
         let mut was_asked = false;
-        let mut backoff = Backoff::new();
+        let mut backoff = self.session.backoff();
         loop {
             match self.delete().await {
                 Ok(count) => return Ok(count > 0 || was_asked),
@@ -176,7 +178,7 @@ impl Place {
     }
 
     async fn delete_until_done(&self) {
-        let mut backoff = Backoff::new();
+        let mut backoff = self.session.backoff();
         while self.delete().await.is_err() {
             backoff.pause().await;
         }

@@ -27,9 +27,10 @@ impl Place {
                 Position::Nowhere => return Ok(None),
                 Position::Behind(ahead, revision) => (ahead, revision),
             };
-            let mut departure = Departure::of(ahead, revision);
+            let mut departure = Departure::of(ahead, revision, self.session.backoff());
             position = loop {
                 let is_woken = tokio::select! {
+                    biased;
                     () = self.session.lost().cancelled() => return Ok(None),
                     () = departure.wait(self.session.backend()) => true,
                     () = tokio::time::sleep(SLOW_POLL) => false,
@@ -46,7 +47,7 @@ impl Place {
 
     /// Where the place is now. An outage is waited out as long as the session lasts.
     async fn look(&self, queue: &KeyRange) -> Result<Position> {
-        let mut backoff = Backoff::new();
+        let mut backoff = self.session.backoff();
         while !self.session.lost().is_cancelled() {
             match Queue::read(self.session.backend(), queue).await {
                 Ok(queue) => return Ok(queue.position(&self.key)),
@@ -70,8 +71,8 @@ struct Departure {
 
 impl Departure {
     /// Of a place that was there at this revision.
-    fn of(place: Key, revision: Revision) -> Self {
-        Self { place, seen: revision, changes: None, backoff: Backoff::new() }
+    fn of(place: Key, revision: Revision, backoff: Backoff) -> Self {
+        Self { place, seen: revision, changes: None, backoff }
     }
 
     /// Waits until the place is deleted, or until it cannot be told any more.

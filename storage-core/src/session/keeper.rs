@@ -10,7 +10,6 @@ use super::{Session, lock};
 use crate::clock::Moment;
 use crate::kv::{BackendError, BackendErrorKind, Event, KeyRange, KvBackendExt, RangeRequest, WatchBatch};
 use crate::observe;
-use crate::retry::Backoff;
 
 /// How long who closes a storage waits for a store that may not be there.
 pub(super) const CLOSING_LIMIT: Duration = Duration::from_secs(5);
@@ -23,10 +22,12 @@ pub(super) const CLOSING_LIMIT: Duration = Duration::from_secs(5);
 pub(super) async fn keep(kept: Kept, closing: CancellationToken) -> Result<(), BackendError> {
     let session = Arc::clone(&kept.0);
     tokio::select! {
+        biased;
         () = closing.cancelled() => {}
         () = session.lost.cancelled() => {}
-        () = session.renew_until_lost() => {}
+        // Before the renewals: an answer that comes when the lease may have ended comes too late.
         () = session.until_over() => {}
+        () = session.renew_until_lost() => {}
         () = session.watch_own_key() => {}
         () = session.look_after_locks() => {}
     }
@@ -69,7 +70,7 @@ impl Session {
     /// Those of the store; the session is lost with `LeaseNotFound`, and suspect with any other.
     pub(crate) async fn renew(&self) -> Result<(), BackendError> {
         let attempt = lock(&self.life).attempt();
-        let sent = Moment::now();
+        let sent = Moment::now(&self.surroundings);
         let answer = tokio::time::timeout(attempt, self.backend.0.keep_alive(self.lease)).await;
         let late =
             |_| Err(BackendError::new(BackendErrorKind::Timeout, format!("renewal, after {attempt:?}")));
@@ -95,9 +96,9 @@ impl Session {
 
     async fn renew_until_lost(&self) {
         loop {
-            let life = *lock(&self.life);
+            let life = lock(&self.life).clone();
             life.is_due().await;
-            let mut backoff = Backoff::new();
+            let mut backoff = self.backoff();
             while self.renew().await.is_err() {
                 backoff.pause().await;
             }
@@ -109,7 +110,7 @@ impl Session {
     /// Waits until the lease may have ended although it was renewed again and again.
     async fn until_over(&self) {
         loop {
-            let life = *lock(&self.life);
+            let life = lock(&self.life).clone();
             life.is_over().await;
             if lock(&self.life).left().is_zero() {
                 return;
@@ -121,7 +122,7 @@ impl Session {
     /// have broken a lock.
     async fn watch_own_key(&self) {
         let mut seen = self.epoch();
-        let mut backoff = Backoff::new();
+        let mut backoff = self.backoff();
         loop {
             if let Ok(mut changes) = self.backend.0.watch(KeyRange::single(self.key.clone()), seen).await {
                 while let Some(Ok(batch)) = changes.next().await {
@@ -132,7 +133,7 @@ impl Session {
                         self.doubt.notify_one();
                     }
                     seen = batch.revision;
-                    backoff = Backoff::new();
+                    backoff.reset();
                 }
             }
             backoff.pause().await;

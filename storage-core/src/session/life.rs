@@ -6,7 +6,7 @@ use crate::clock::Moment;
 ///
 /// The store counts a TTL from when a renewal reaches it. Counted from when it was *sent*, less a margin, it ends here
 /// before it can end there: then nobody else can hold what we still believe to hold.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Life {
     ttl: Duration,
     renewed: Moment,
@@ -34,12 +34,12 @@ impl Life {
     }
 
     /// Waits until it may have ended, unless it is renewed.
-    pub(super) async fn is_over(self) {
+    pub(super) async fn is_over(&self) {
         self.renewed.is_past(self.usable()).await;
     }
 
     /// Waits until it should be renewed.
-    pub(super) async fn is_due(self) {
+    pub(super) async fn is_due(&self) {
         self.renewed.is_past(self.ttl / 3).await;
     }
 
@@ -59,18 +59,19 @@ impl Life {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::environment::Surroundings;
     use tokio::time::advance;
 
     const TTL: Duration = Duration::from_secs(30);
 
     #[tokio::test(start_paused = true)]
     async fn it_ends_before_the_ttl_counted_from_sending() {
-        let mut life = Life::new(Moment::now(), TTL);
+        let mut life = Life::new(Moment::now(&Surroundings::default()), TTL);
         advance(Duration::from_secs(20)).await;
-        let sent = Moment::now();
+        let sent = Moment::now(&Surroundings::default());
         advance(Duration::from_secs(5)).await;
         assert!(life.left() <= Duration::from_secs(2));
-        life.renew(sent, TTL);
+        life.renew(sent.clone(), TTL);
         let left = life.left();
         assert!(left <= Duration::from_secs(22) && left > Duration::from_secs(21), "{left:?}");
         life.is_over().await;
@@ -80,9 +81,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_was_overtaken_changes_nothing() {
-        let early = Moment::now();
+        let early = Moment::now(&Surroundings::default());
         advance(Duration::from_secs(5)).await;
-        let mut life = Life::new(Moment::now(), TTL);
+        let mut life = Life::new(Moment::now(&Surroundings::default()), TTL);
         life.suspect = true;
         life.renew(early, TTL);
         assert!(life.left() > Duration::from_secs(26) && life.suspect);
@@ -91,7 +92,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn several_attempts_fit_between_the_first_and_the_end() {
         for seconds in [2, 30, 300] {
-            let life = Life::new(Moment::now(), Duration::from_secs(seconds));
+            let life = Life::new(Moment::now(&Surroundings::default()), Duration::from_secs(seconds));
             life.is_due().await;
             assert!(life.left() > 4 * life.attempt(), "{life:?}");
         }

@@ -5,7 +5,7 @@ mod keeper;
 mod life;
 mod open;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -17,8 +17,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::life::Life;
+use crate::environment::Surroundings;
 use crate::kv::{BackendError, BackendErrorKind, Key, KvBackend, LeaseId, Op, Revision, Txn};
 use crate::lock::{Hold, LockState};
+use crate::retry::Backoff;
 
 pub(crate) use open::Sessions;
 
@@ -42,11 +44,12 @@ pub(crate) struct Session {
     life: Mutex<Life>,
     lost: CancellationToken,
     /// The places that hold a lock, each with whom to tell when it is lost.
-    held: Mutex<HashMap<Key, Weak<Hold>>>,
+    held: Mutex<BTreeMap<Key, Weak<Hold>>>,
     /// Holds a permit when there is a reason to look whether they are still there.
     doubt: Notify,
     runtime: Handle,
     tasks: TaskTracker,
+    surroundings: Surroundings,
 }
 
 /// A backend of any kind, which `Debug` passes over.
@@ -56,7 +59,7 @@ pub(crate) struct BackendHandle(pub(crate) Arc<dyn KvBackend>);
 impl Session {
     /// Whether the lease is known to run. Past its local deadline a session is lost, whatever the store would say.
     pub(crate) fn state(&self) -> LockState {
-        let life = *lock(&self.life);
+        let life = lock(&self.life).clone();
         if self.lost.is_cancelled() {
             return LockState::Lost;
         }
@@ -74,6 +77,10 @@ impl Session {
 
     pub(crate) fn backend(&self) -> &dyn KvBackend {
         &*self.backend.0
+    }
+
+    pub(crate) fn backoff(&self) -> Backoff {
+        Backoff::new(&self.surroundings)
     }
 
     pub(crate) fn epoch(&self) -> Revision {

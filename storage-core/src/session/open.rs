@@ -9,13 +9,12 @@ use tokio_util::sync::CancellationToken;
 use super::Session;
 use super::keeper::{CLOSING_LIMIT, Kept, keep};
 use super::life::Life;
-use crate::clock::{self, Moment};
+use crate::clock::Moment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::Identity;
 use crate::kv::{BackendError, KvBackend, Op, Revision};
 use crate::lock::LockState;
 use crate::observe;
-use crate::random;
 use crate::retry::Backoff;
 use crate::storage::{Storage, Write, Written};
 
@@ -68,6 +67,7 @@ impl<B: KvBackend> Storage<B> {
             tokio::time::sleep(CLOSING_LIMIT).await;
         };
         let session = tokio::select! {
+            biased;
             session = self.new_session() => Arc::new(session?),
             () = is_too_late => return Err(Error::new(ErrorKind::Closed)),
         };
@@ -78,11 +78,11 @@ impl<B: KvBackend> Storage<B> {
 
     async fn new_session(&self) -> Result<Session> {
         let client = self.client();
-        let sent = Moment::now();
+        let sent = Moment::now(&client.surroundings);
         let lease = client.backend.0.grant(client.lock_timeout).await.map_err(Error::of_write)?;
-        let id = hex::encode(&random::id()[..8]);
+        let id = hex::encode(&client.surroundings.random()[..8]);
         let key = self.layout().session(&id);
-        let record = Identity::own(None, clock::wall_clock()).encode();
+        let record = Identity::own(None, client.surroundings.wall_clock()).encode();
         let put = Op::Put { key: key.clone(), value: record.clone(), lease: Some(lease.id) };
         let epoch = match self.put_session(put).await {
             Ok(epoch) => epoch,
@@ -108,6 +108,7 @@ impl<B: KvBackend> Storage<B> {
             doubt: Notify::new(),
             runtime: Handle::current(),
             tasks: client.background.tasks.clone(),
+            surroundings: client.surroundings.clone(),
         })
     }
 
@@ -116,7 +117,7 @@ impl<B: KvBackend> Storage<B> {
     async fn put_session(&self, put: Op) -> Result<Revision> {
         let limit = self.client().request_timeout;
         let write = Write { ops: vec![put], ..Write::default() };
-        let mut backoff = Backoff::new();
+        let mut backoff = Backoff::new(self.surroundings());
         let put_until_answered = async {
             loop {
                 match self.attempt(&write).await {

@@ -35,7 +35,7 @@ impl<B: KvBackend> Storage<B> {
         let deleted = async {
             let file = file_path(path)?;
             let (meta, data) = (self.layout().meta(&file), self.layout().data(&file));
-            let trace = Trace::of_deletion([KeyRange::single(meta.clone())]);
+            let trace = Trace::of_deletion(self.surroundings(), [KeyRange::single(meta.clone())]);
             let ops = vec![Op::Delete(meta), Op::Delete(data)];
             let checks = vec![Check::NotADirectory(file)];
             let write = Write { checks, ops, trace, ..Write::default() };
@@ -69,7 +69,7 @@ impl<B: KvBackend> Storage<B> {
         let write = Write {
             checks: Vec::from_iter(fence),
             ops: meta.iter().cloned().chain(data).map(Op::DeleteRange).collect(),
-            trace: Trace::of_deletion(meta),
+            trace: Trace::of_deletion(self.surroundings(), meta),
             ..Write::default()
         };
         let (_, replies) = self.write_or_refuse(write).await?;

@@ -6,6 +6,7 @@ use super::check::Check;
 use super::store::NewFile;
 use super::write::Write;
 use super::{Storage, file_path};
+use crate::environment::Surroundings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kv::KvBackend;
 use crate::metadata::Metadata;
@@ -29,7 +30,7 @@ impl<B: KvBackend> Storage<B> {
         P: AsRef<str>,
         C: Into<Bytes>,
     {
-        let files = collect(files);
+        let files = collect(self.surroundings(), files);
         operation("store_many", None, async { self.store_group(None, files?).await }).await
     }
 
@@ -55,7 +56,10 @@ impl<B: KvBackend> Storage<B> {
 }
 
 /// The files of a group, which must be able to exist side by side.
-pub(crate) fn collect<P, C>(files: impl IntoIterator<Item = (P, C)>) -> Result<Vec<NewFile>>
+pub(crate) fn collect<P, C>(
+    surroundings: &Surroundings,
+    files: impl IntoIterator<Item = (P, C)>,
+) -> Result<Vec<NewFile>>
 where
     P: AsRef<str>,
     C: Into<Bytes>,
@@ -69,7 +73,7 @@ where
                 .with_path(path)
                 .with_detail("named twice in a group"));
         }
-        group.push(NewFile::now(path, content.into()));
+        group.push(NewFile::now(surroundings, path, content.into()));
     }
     for path in &seen {
         if let Some(above) = path.ancestors().find(|above| seen.contains(above)) {

@@ -23,6 +23,7 @@ use self::format::FormatKey;
 use self::seen::Seen;
 use crate::background::Background;
 use crate::config::StorageOptions;
+use crate::environment::Surroundings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kv::KvBackend;
 use crate::layout::{KeyPrefix, Layout};
@@ -83,6 +84,7 @@ pub(crate) struct Client {
     pub(crate) locks: Arc<LocalQueues>,
     pub(crate) watches: Hubs,
     pub(crate) background: Background,
+    pub(crate) surroundings: Surroundings,
 }
 
 impl<B: KvBackend> Storage<B> {
@@ -104,10 +106,11 @@ impl<B: KvBackend> Storage<B> {
                 locks: Arc::default(),
                 watches: Hubs::default(),
                 background: Background::new(),
+                surroundings: options.environment,
             };
             let layout = Layout::new(options.prefix);
-            let shared =
-                Shared { backend, layout, format: FormatKey::default(), seen: Seen::default(), client };
+            let seen = Seen::nothing(&client.surroundings);
+            let shared = Shared { backend, layout, format: FormatKey::default(), seen, client };
             let storage = Self { shared: Arc::new(shared) };
             storage.read_format().await?;
             Ok(storage)
@@ -131,6 +134,10 @@ impl<B: KvBackend> Storage<B> {
 
     pub(crate) fn client(&self) -> &Client {
         &self.shared.client
+    }
+
+    pub(crate) fn surroundings(&self) -> &Surroundings {
+        &self.shared.client.surroundings
     }
 }
 

@@ -7,6 +7,7 @@
 use futures::TryStreamExt;
 
 use super::Storage;
+use crate::environment::Surroundings;
 use crate::kv::{
     BackendError, Entry, Key, KeyRange, KvBackend, KvBackendExt, Projection, RangePage, RangeRequest,
     Revision,
@@ -28,8 +29,11 @@ pub(crate) enum Trace {
 
 impl Trace {
     /// Of a deletion, which counts the metadata records in these ranges.
-    pub(super) fn of_deletion(counted: impl IntoIterator<Item = KeyRange>) -> Self {
-        Self::Deletion { write: WriteId::random(), counted: counted.into_iter().collect() }
+    pub(super) fn of_deletion(
+        surroundings: &Surroundings,
+        counted: impl IntoIterator<Item = KeyRange>,
+    ) -> Self {
+        Self::Deletion { write: WriteId::random(surroundings), counted: counted.into_iter().collect() }
     }
 }
 
@@ -135,7 +139,7 @@ impl<B: KvBackend> Storage<B> {
         if let Some(at) = at {
             request = request.with_revision(at);
         }
-        let mut backoff = Backoff::new();
+        let mut backoff = Backoff::new(self.surroundings());
         loop {
             match self.shared.backend.range(request.clone()).await {
                 Err(error) if error.is_retryable() => backoff.pause().await,

@@ -32,7 +32,7 @@ impl<B: KvBackend> Storage<B> {
                 return Err(Error::new(ErrorKind::AlreadyExists).with_path(to));
             }
             let unchanged = Check::Version(source.clone(), file.metadata.version);
-            let new = NewFile::moved(&file, target.clone());
+            let new = NewFile::moved(self.surroundings(), &file, target.clone());
             let mut ops = new.puts(self.layout()).to_vec();
             ops.push(Op::Delete(self.layout().data(&source)));
             ops.push(Op::Delete(self.layout().meta(&source)));

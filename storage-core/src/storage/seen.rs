@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use super::Storage;
 use crate::clock::Moment;
+use crate::environment::Surroundings;
 use crate::error::Result;
 use crate::kv::{KvBackend, Revision};
 use crate::session::lock;
@@ -11,9 +12,9 @@ use crate::session::lock;
 #[derive(Debug)]
 pub(super) struct Seen(Mutex<(Revision, Moment)>);
 
-impl Default for Seen {
-    fn default() -> Self {
-        Self(Mutex::new((Revision::ZERO, Moment::now())))
+impl Seen {
+    pub(super) fn nothing(surroundings: &Surroundings) -> Self {
+        Self(Mutex::new((Revision::ZERO, Moment::now(surroundings))))
     }
 }
 
@@ -25,12 +26,12 @@ impl<B: KvBackend> Storage<B> {
     /// Takes note of a revision that the store has answered.
     pub(super) fn note(&self, revision: Revision) {
         let mut seen = lock(&self.shared.seen.0);
-        *seen = (seen.0.max(revision), Moment::now());
+        *seen = (seen.0.max(revision), Moment::now(self.surroundings()));
     }
 
     /// A revision that the store had reached before now, and not long ago. A handle that was idle asks.
     pub(super) async fn known_revision(&self) -> Result<Revision> {
-        let (revision, when) = *lock(&self.shared.seen.0);
+        let (revision, when) = lock(&self.shared.seen.0).clone();
         if when.elapsed() < Self::FRESH {
             return Ok(revision);
         }

@@ -3,7 +3,7 @@ use bytes::Bytes;
 use super::check::Check;
 use super::write::{Write, Written};
 use super::{Storage, Trace, file_path};
-use crate::clock;
+use crate::environment::Surroundings;
 use crate::error::Result;
 use crate::kv::{Get, KvBackend, Op, Revision};
 use crate::layout::Layout;
@@ -48,7 +48,7 @@ impl<B: KvBackend> Storage<B> {
         path: &str,
         content: Bytes,
     ) -> Result<Metadata> {
-        let file = NewFile::now(file_path(path)?, content);
+        let file = NewFile::now(self.surroundings(), file_path(path)?, content);
         self.store_new(file, |path| fence.into_iter().chain(Check::file_may_be_at(path)).collect()).await
     }
 
@@ -59,7 +59,7 @@ impl<B: KvBackend> Storage<B> {
     /// `AlreadyExists` when it does, and those of [`store`](Self::store).
     pub async fn create(&self, path: &str, content: impl Into<Bytes> + Send) -> Result<Metadata> {
         let created = async {
-            let file = NewFile::now(file_path(path)?, content.into());
+            let file = NewFile::now(self.surroundings(), file_path(path)?, content.into());
             self.store_new(file, must_be_new).await
         };
         operation("create", path, created).await
@@ -77,7 +77,7 @@ impl<B: KvBackend> Storage<B> {
         version: Version,
     ) -> Result<Metadata> {
         let stored = async {
-            let file = NewFile::now(file_path(path)?, content.into());
+            let file = NewFile::now(self.surroundings(), file_path(path)?, content.into());
             // A file that is there has no file above it and nothing below it.
             self.store_new(file, |path| vec![Check::Version(path.clone(), version)]).await
         };
@@ -92,7 +92,7 @@ impl<B: KvBackend> Storage<B> {
     /// Those of [`store`](Self::store), and `ChecksumMismatch` or `Corrupt` when the file is there but damaged.
     pub async fn load_or_store(&self, path: &str, content: impl Into<Bytes> + Send) -> Result<LoadOrStore> {
         let both = async {
-            let file = NewFile::now(file_path(path)?, content.into());
+            let file = NewFile::now(self.surroundings(), file_path(path)?, content.into());
             let write = Write {
                 checks: must_be_new(&file.path),
                 ops: file.puts(self.layout()).into(),
@@ -147,14 +147,14 @@ pub(crate) struct NewFile {
 }
 
 impl NewFile {
-    pub(super) fn now(path: FilePath, content: Bytes) -> Self {
-        let record = Record::of(&content, clock::wall_clock());
+    pub(super) fn now(surroundings: &Surroundings, path: FilePath, content: Bytes) -> Self {
+        let record = Record::of(&content, surroundings.wall_clock(), WriteId::random(surroundings));
         Self { path, content, record }
     }
 
     /// The same content under another path, with the time at which it was written.
-    pub(super) fn moved(file: &File, path: FilePath) -> Self {
-        let record = Record::of(&file.content, file.metadata.modified);
+    pub(super) fn moved(surroundings: &Surroundings, file: &File, path: FilePath) -> Self {
+        let record = Record::of(&file.content, file.metadata.modified, WriteId::random(surroundings));
         Self { path, content: file.content.clone(), record }
     }
 

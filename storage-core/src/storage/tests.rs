@@ -11,13 +11,14 @@ use mockall::predicate::always;
 
 use super::{ListItem, ListOptions, Storage};
 use crate::config::StorageOptions;
+use crate::environment::Surroundings;
 use crate::error::ErrorKind;
 use crate::kv::{
     BackendError, BackendErrorKind, Compare, Entry, GetReply, Key, Limits, Op, OpReply, RangePage, Revision,
     Txn, TxnOutcome, TxnReply,
 };
 use crate::mock::MockBackend;
-use crate::record::Record;
+use crate::record::{Record, WriteId};
 
 fn entry(key: &'static str, value: &'static str, revision: u64) -> Entry {
     let revision = Revision(revision);
@@ -28,6 +29,10 @@ fn entry(key: &'static str, value: &'static str, revision: u64) -> Entry {
         mod_revision: revision,
         lease: None,
     }
+}
+
+fn write_id() -> WriteId {
+    WriteId::random(&Surroundings::default())
 }
 
 fn page(revision: u64, entries: Vec<Entry>) -> RangePage {
@@ -82,7 +87,7 @@ async fn a_write_that_cannot_be_fenced_off_is_reported_as_open() {
 async fn a_write_is_reported_as_open_if_the_history_in_which_it_would_be_found_is_gone() {
     let fenced = matched(20, vec![OpReply::Put]);
     let mut backend = store_with(format_1(), vec![Err(lost()), Ok(fenced)]);
-    let newer = Record::of(b"y", SystemTime::UNIX_EPOCH).encode();
+    let newer = Record::of(b"y", SystemTime::UNIX_EPOCH, write_id()).encode();
     let meta = Entry { value: newer, ..entry("/caddy/meta/a", "", 15) };
     backend.expect_range().times(1).return_once(move |_| Ok(page(20, vec![meta])));
     let gone = || BackendError::new(BackendErrorKind::Compacted, "up to 16");
@@ -102,7 +107,7 @@ async fn what_was_written_before_the_call_is_not_looked_through() {
     let again = matched(30, vec![OpReply::Put, OpReply::Put]);
     let fenced = matched(20, vec![OpReply::Put]);
     let mut backend = store_with(format_1(), vec![Err(lost()), Ok(fenced), Ok(again)]);
-    let older = Record::of(b"y", SystemTime::UNIX_EPOCH).encode();
+    let older = Record::of(b"y", SystemTime::UNIX_EPOCH, write_id()).encode();
     let meta = Entry { value: older, ..entry("/caddy/meta/a", "", 5) };
     backend.expect_range().times(1).return_once(move |_| Ok(page(20, vec![meta])));
     let stored = open(backend).await.store("a", "x").await.unwrap();
@@ -115,7 +120,7 @@ async fn in_a_store_that_has_gone_back_everything_is_looked_through() {
     let mut backend =
         store_with(format_1(), vec![Err(lost()), Ok(matched(4, vec![OpReply::Put])), Ok(again)]);
     let record = |revision| Entry {
-        value: Record::of(b"y", SystemTime::UNIX_EPOCH).encode(),
+        value: Record::of(b"y", SystemTime::UNIX_EPOCH, write_id()).encode(),
         ..entry("/caddy/meta/a", "", revision)
     };
     backend.expect_range().times(1).return_once(move |_| Ok(page(4, vec![record(3)])));
@@ -237,7 +242,7 @@ async fn what_no_transaction_can_hold_is_refused_before_it_is_sent() {
 
 /// A file's content and record, as the store answers a load.
 fn loaded(content: &'static str, revision: u64) -> TxnReply {
-    let record = Record::of(content.as_bytes(), SystemTime::UNIX_EPOCH).encode();
+    let record = Record::of(content.as_bytes(), SystemTime::UNIX_EPOCH, write_id()).encode();
     let mut meta = entry("/caddy/meta/a", "", revision);
     meta.value = record;
     let data = entry("/caddy/data/a", content, revision);

@@ -70,7 +70,7 @@ impl<B: KvBackend> Storage<B> {
 
     async fn write_until_certain(&self, write: &Write, progress: &mut Progress) -> Result<Written> {
         let mut since = self.known_revision().await?;
-        let mut backoff = Backoff::new();
+        let mut backoff = Backoff::new(self.surroundings());
         loop {
             let lost = match self.attempt_with(write, progress).await {
                 Err(error) if error.is_outcome_unknown() => error,

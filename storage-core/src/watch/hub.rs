@@ -7,6 +7,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::event::Change;
 use crate::background::Background;
+use crate::environment::Surroundings;
 use crate::error::{Error, Result};
 use crate::kv::{BackendError, BackendErrorKind, KeyRange, KvBackend, RangeRequest, Revision};
 use crate::layout::Layout;
@@ -24,6 +25,7 @@ pub(crate) struct Hubs(Mutex<Weak<Hub>>);
 pub(super) struct Hub {
     pub(super) backend: BackendHandle,
     pub(super) layout: Layout,
+    pub(super) surroundings: Surroundings,
     messages: broadcast::WeakSender<Message>,
     reached: Arc<AtomicU64>,
     _stop_when_dropped: DropGuard,
@@ -50,6 +52,7 @@ impl Hubs {
         &self,
         backend: &BackendHandle,
         layout: &Layout,
+        surroundings: &Surroundings,
         background: &Background,
     ) -> Result<(Arc<Hub>, Option<Revision>)> {
         let mut current = self.0.lock().await;
@@ -62,6 +65,7 @@ impl Hubs {
         let hub = Arc::new(Hub {
             backend: backend.clone(),
             layout: layout.clone(),
+            surroundings: surroundings.clone(),
             messages: sender.downgrade(),
             reached: Arc::new(AtomicU64::new(start.0)),
             _stop_when_dropped: stop.clone().drop_guard(),
@@ -69,6 +73,7 @@ impl Hubs {
         let follower = Follower {
             backend: backend.clone(),
             layout: layout.clone(),
+            backoff: Backoff::new(surroundings),
             reached: Arc::clone(&hub.reached),
             sender,
         };
@@ -110,23 +115,24 @@ async fn newest(backend: &dyn KvBackend, layout: &Layout) -> Result<Revision, Ba
 struct Follower {
     backend: BackendHandle,
     layout: Layout,
+    backoff: Backoff,
     reached: Arc<AtomicU64>,
     sender: broadcast::Sender<Message>,
 }
 
 impl Follower {
-    async fn run(self, stop: CancellationToken) {
+    async fn run(mut self, stop: CancellationToken) {
         tokio::select! {
+            biased;
             () = stop.cancelled() => {}
             refusal = self.follow() => self.send(Message::Refused(Arc::new(refusal))),
         }
     }
 
     /// Follows the store until it refuses.
-    async fn follow(&self) -> BackendError {
-        let mut backoff = Backoff::new();
+    async fn follow(&mut self) -> BackendError {
         loop {
-            let error = self.follow_until_error(&mut backoff).await;
+            let error = self.follow_until_error().await;
             let error = match error {
                 Some(error) if error.kind() == BackendErrorKind::Compacted => match self.start_over().await {
                     Ok(()) => continue,
@@ -139,11 +145,11 @@ impl Follower {
             {
                 return error;
             }
-            backoff.pause().await;
+            self.backoff.pause().await;
         }
     }
 
-    async fn follow_until_error(&self, backoff: &mut Backoff) -> Option<BackendError> {
+    async fn follow_until_error(&mut self) -> Option<BackendError> {
         let after = Revision(self.reached.load(Ordering::Acquire));
         let mut batches = match self.backend.0.watch(files(&self.layout), after).await {
             Ok(batches) => batches,
@@ -154,7 +160,7 @@ impl Follower {
                 Ok(batch) => batch,
                 Err(error) => return Some(error),
             };
-            *backoff = Backoff::new();
+            self.backoff.reset();
             // Before it is sent: see `Hub::subscribe`.
             self.reached.store(batch.revision.0, Ordering::Release);
             for changes in Change::of_batch(&batch, &self.layout).chunks(CHANGES_IN_MESSAGE) {

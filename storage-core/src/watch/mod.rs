@@ -54,7 +54,10 @@ impl<B: KvBackend> Storage<B> {
         let path = FilePath::parse(path)?;
         self.check_open()?;
         let client = self.client();
-        let (hub, started) = client.watches.hub(&client.backend, self.layout(), &client.background).await?;
+        let (hub, started) = client
+            .watches
+            .hub(&client.backend, self.layout(), self.surroundings(), &client.background)
+            .await?;
         let (live, reached) = hub.subscribe().ok_or_else(|| Error::new(ErrorKind::Closed))?;
         let after = match (after, started) {
             (Some(after), _) => after,

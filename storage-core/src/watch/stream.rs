@@ -63,7 +63,8 @@ impl Following {
         after: Revision,
         reached: Revision,
     ) -> Self {
-        let catch_up = CatchUp { target: reached, batches: None, backoff: Backoff::new() };
+        let backoff = Backoff::new(&hub.surroundings);
+        let catch_up = CatchUp { target: reached, batches: None, backoff };
         let behind = (after < reached).then_some(catch_up);
         Self { hub, live, path, seen: after, behind, ready: VecDeque::new() }
     }
