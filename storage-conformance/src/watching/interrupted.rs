@@ -1,7 +1,9 @@
 //! Connections that break, streams that are resumed, changes that the store has given up.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use futures::StreamExt;
 use storage_core::kv::Revision;
 use storage_core::{ChangeKind, ChangeStream, ListOptions, WatchEvent};
 
@@ -19,6 +21,7 @@ pub(crate) const CASES: &[Case] = &[
     case!(["FS-WATCH-7"], a_resumed_watch_beside_running_ones_replays_what_was_missed),
     case!(["FS-WATCH-7"], a_resumed_watch_survives_a_broken_connection),
     case!(["FS-WATCH-8"], what_was_compacted_away_is_a_resync_for_who_resumes),
+    case!(["FS-WATCH-6", "FS-WATCH-8"], who_resumes_after_a_compaction_waits_an_outage_out),
     case!(["FS-WATCH-8"], what_was_compacted_away_is_a_resync_for_all),
     case!(["FS-WATCH-8"], after_a_resync_a_list_and_what_follows_are_the_tree),
 ];
@@ -51,8 +54,8 @@ async fn an_outage_is_waited_out(context: Context) {
     tree.backend().inject(|call| matches!(call, Call::Watch(..)).then_some(Fault::Refuse));
     tree.backend().drop_watches();
     let second = revision(&writer.store("a", "2").await.unwrap());
-    context.sleep(std::time::Duration::from_millis(300)).await;
-    assert!(futures::FutureExt::now_or_never(futures::StreamExt::next(&mut stream)).is_none());
+    context.sleep(Duration::from_millis(300)).await;
+    assert!(futures::FutureExt::now_or_never(stream.next()).is_none());
     tree.backend().heal();
     expect(&mut stream, &[("~a", second)]).await;
 }
@@ -143,6 +146,22 @@ async fn what_was_compacted_away_is_a_resync_for_who_resumes(context: Context) {
     assert!(at >= newest, "{at:?} is before {newest:?}");
     let next = revision(&tree.store("d", "x").await.unwrap());
     expect(&mut resumed, &[("+d", next)]).await;
+}
+
+async fn who_resumes_after_a_compaction_waits_an_outage_out(context: Context) {
+    let (tree, writer) = (open_faulty(&context).await, open_with(&context, &["a", "b"]).await);
+    let old = revision(&writer.stat("a").await.unwrap());
+    let newest = revision(&writer.store("b", "x").await.unwrap());
+    context.compact(newest).await;
+    let _running = tree.watch("").await.unwrap();
+    let mut resumed = tree.watch_after("", old).await.unwrap();
+    // It can be told that its changes are gone, and not how far the store is.
+    tree.backend().inject(|call| matches!(call, Call::Range(_)).then_some(Fault::Refuse));
+    let silent = tokio::time::timeout(Duration::from_millis(300), resumed.next()).await;
+    assert!(silent.is_err(), "{silent:?}");
+    tree.backend().heal();
+    let at = expect_resync(&mut resumed).await;
+    assert!(at >= newest, "{at:?} is before {newest:?}");
 }
 
 async fn what_was_compacted_away_is_a_resync_for_all(context: Context) {

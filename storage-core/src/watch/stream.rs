@@ -10,7 +10,7 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 use super::event::{Change, WatchEvent};
 use super::hub::{Hub, Message, files};
 use crate::error::{Error, Result};
-use crate::kv::{BackendError, BackendErrorKind, Revision, WatchStream};
+use crate::kv::{BackendError, BackendErrorKind, Revision, WatchBatch, WatchStream};
 use crate::path::FilePath;
 use crate::retry::Backoff;
 
@@ -52,6 +52,13 @@ struct CatchUp {
     /// `None` when it has to be opened.
     batches: Option<WatchStream>,
     backoff: Backoff,
+}
+
+/// What a step of catching up has brought.
+enum Step {
+    Batch(WatchBatch),
+    /// There are no changes to be had before this revision, which is the newest.
+    Compacted(Revision),
 }
 
 impl Following {
@@ -144,8 +151,15 @@ impl Following {
             Ok(batches) => batches.next().await,
             Err(error) => Some(Err(error)),
         };
+        // How far the store is may have to be asked for several times: an outage is waited out here too.
+        let item = match item {
+            Some(Err(error)) if error.kind() == BackendErrorKind::Compacted => {
+                Some(self.hub.newest().await.map(Step::Compacted))
+            }
+            item => item.map(|item| item.map(Step::Batch)),
+        };
         match item {
-            Some(Ok(batch)) => {
+            Some(Ok(Step::Batch(batch))) => {
                 let is_there = batch.revision >= behind.target;
                 self.take(&Change::of_batch(&batch, &self.hub.layout));
                 self.seen = batch.revision;
@@ -153,8 +167,7 @@ impl Following {
                     self.join();
                 }
             }
-            Some(Err(error)) if error.kind() == BackendErrorKind::Compacted => {
-                let newest = self.hub.newest().await?;
+            Some(Ok(Step::Compacted(newest))) => {
                 self.behind = None;
                 self.resync(newest);
             }
