@@ -24,6 +24,8 @@ pub struct Faulty<B> {
     healed: Notify,
     /// The open watches, and some that have ended.
     watches: Mutex<Vec<oneshot::Sender<BackendErrorKind>>>,
+    /// The leases granted through it, in this order; some have ended.
+    leases: Arc<Mutex<Vec<LeaseId>>>,
 }
 
 type Rule = Arc<dyn Fn(&Call<'_>) -> Option<Fault> + Send + Sync>;
@@ -68,6 +70,10 @@ pub enum Fault {
         /// Whether it is carried out.
         applied: bool,
     },
+    /// Just before it is carried out the leases end that were granted so far, see [`Faulty::end_leases`].
+    EndLeases,
+    /// Just before it is carried out the open watches end, see [`Faulty::drop_watches`].
+    DropWatches,
 }
 
 impl<B: KvBackend> Faulty<B> {
@@ -78,6 +84,7 @@ impl<B: KvBackend> Faulty<B> {
             rule: Mutex::default(),
             healed: Notify::new(),
             watches: Mutex::default(),
+            leases: Arc::default(),
         }
     }
 
@@ -106,6 +113,26 @@ impl<B: KvBackend> Faulty<B> {
         self.end_watches(BackendErrorKind::Compacted);
     }
 
+    /// Ends every lease that was granted through this decorator and still runs, one after the other in the order of
+    /// granting: what a client finds that was stopped for too long. No rule judges it.
+    ///
+    /// If the future is dropped some may still run.
+    ///
+    /// # Panics
+    ///
+    /// When the backend fails to end one that runs.
+    pub async fn end_leases(&self) {
+        let leases = std::mem::take(&mut *locked(&self.leases));
+        for lease in leases {
+            match self.backend.revoke(lease).await {
+                Err(error) if error.kind() != BackendErrorKind::LeaseNotFound => {
+                    panic!("the lease {lease} does not end: {error:?}")
+                }
+                _ => {}
+            }
+        }
+    }
+
     fn end_watches(&self, kind: BackendErrorKind) {
         for watch in locked(&self.watches).drain(..) {
             // Nobody listens to a watch that has ended.
@@ -113,11 +140,11 @@ impl<B: KvBackend> Faulty<B> {
         }
     }
 
-    fn judge(&self, call: &Call<'_>) -> Verdict<'_> {
+    fn judge(&self, call: &Call<'_>) -> Verdict<'_, B> {
         // Before the rule is looked up, so that no healing is missed; the rule itself may inject and heal.
         let healed = self.healed.notified();
         let rule = locked(&self.rule).clone();
-        Verdict { fault: rule.and_then(|rule| rule(call)), healed }
+        Verdict { faulty: self, fault: rule.and_then(|rule| rule(call)), healed }
     }
 
     fn endable(&self, changes: WatchStream) -> WatchStream {
@@ -134,12 +161,13 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().expect("not poisoned")
 }
 
-struct Verdict<'f> {
+struct Verdict<'f, B> {
+    faulty: &'f Faulty<B>,
     fault: Option<Fault>,
     healed: Notified<'f>,
 }
 
-impl Verdict<'_> {
+impl<B: KvBackend> Verdict<'_, B> {
     /// Carries out a call, of which nothing happens before it is polled.
     async fn on<T: Send + 'static>(
         self,
@@ -179,6 +207,14 @@ impl Verdict<'_> {
                     drop(call.await);
                 }
                 Err(BackendError::new(BackendErrorKind::NoSpace, "full by a fault"))
+            }
+            Some(Fault::EndLeases) => {
+                self.faulty.end_leases().await;
+                call.await
+            }
+            Some(Fault::DropWatches) => {
+                self.faulty.drop_watches();
+                call.await
             }
         }
     }
@@ -227,7 +263,13 @@ impl<B: KvBackend> KvBackend for Faulty<B> {
 
     async fn grant(&self, ttl: Duration) -> Result<Lease, BackendError> {
         let (verdict, backend) = (self.judge(&Call::Grant(ttl)), Arc::clone(&self.backend));
-        verdict.on(async move { backend.grant(ttl).await }).await
+        let leases = Arc::clone(&self.leases);
+        let granted = async move {
+            let lease = backend.grant(ttl).await?;
+            locked(&leases).push(lease.id);
+            Ok(lease)
+        };
+        verdict.on(granted).await
     }
 
     async fn keep_alive(&self, lease: LeaseId) -> Result<Duration, BackendError> {

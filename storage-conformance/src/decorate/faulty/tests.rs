@@ -43,7 +43,8 @@ impl KvBackend for Recorder {
 
     async fn grant(&self, ttl: Duration) -> Result<Lease, BackendError> {
         self.record("grant");
-        Ok(Lease { id: lease(), ttl })
+        let granted = self.0.lock().unwrap().iter().filter(|method| **method == "grant").count();
+        Ok(Lease { id: LeaseId::new(4 + i64::try_from(granted).unwrap()).unwrap(), ttl })
     }
 
     async fn keep_alive(&self, _lease: LeaseId) -> Result<Duration, BackendError> {
@@ -56,9 +57,13 @@ impl KvBackend for Recorder {
         Ok(HOUR)
     }
 
-    async fn revoke(&self, _lease: LeaseId) -> Result<(), BackendError> {
+    /// Knows the first three leases that it has granted.
+    async fn revoke(&self, lease: LeaseId) -> Result<(), BackendError> {
         self.record("revoke");
-        Ok(())
+        match lease.get() {
+            5..8 => Ok(()),
+            _ => Err(BackendError::new(BackendErrorKind::LeaseNotFound, "")),
+        }
     }
 
     /// Delivers two batches and waits; after revision 100 only an error, behind which it goes on although it should not.
@@ -337,4 +342,51 @@ async fn watches_that_were_dropped_are_forgotten() {
     }
     let _open = faulty.watch(range(), Revision(3)).await.unwrap();
     assert_eq!(locked(&faulty.watches).len(), 1);
+}
+
+#[tokio::test]
+async fn leases_end_before_the_call_is_carried_out_and_only_once() {
+    let (faulty, recorder) = faulty();
+    for _ in 0..2 {
+        faulty.grant(HOUR).await.unwrap();
+    }
+    // Nobody learns of this one, and it was granted all the same.
+    faulty.inject(|_| Some(Fault::LoseAnswer));
+    faulty.grant(HOUR).await.unwrap_err();
+    faulty.inject(|_| Some(Fault::EndLeases));
+    faulty.txn(Txn::new()).await.unwrap();
+    assert_eq!(recorder.take(), ["grant", "grant", "grant", "revoke", "revoke", "revoke", "txn"]);
+    faulty.txn(Txn::new()).await.unwrap();
+    assert_eq!(recorder.take(), ["txn"]);
+}
+
+#[tokio::test]
+async fn a_lease_that_has_ended_already_is_passed_over() {
+    let (faulty, recorder) = faulty();
+    for _ in 0..4 {
+        faulty.grant(HOUR).await.unwrap();
+    }
+    faulty.end_leases().await;
+    assert_eq!(recorder.take()[4..], ["revoke"; 4], "of the fourth the backend knows nothing");
+}
+
+#[tokio::test]
+#[should_panic(expected = "does not end")]
+async fn a_lease_that_cannot_be_ended_is_no_secret() {
+    let faulty = Faulty::new(Arc::new(Faulty::new(Recorder::default())));
+    faulty.grant(HOUR).await.unwrap();
+    faulty.backend.inject(|_| Some(Fault::Refuse));
+    faulty.end_leases().await;
+}
+
+#[tokio::test]
+async fn watches_are_dropped_at_a_call() {
+    let (faulty, recorder) = faulty();
+    let mut changes = faulty.watch(range(), Revision(3)).await.unwrap();
+    faulty.inject(|call| matches!(call, Call::Txn(_)).then_some(Fault::DropWatches));
+    assert_eq!(changes.next().await.unwrap().unwrap(), batch(4));
+    faulty.txn(Txn::new()).await.unwrap();
+    let error = changes.next().await.unwrap().unwrap_err();
+    assert_eq!((error.kind(), error.is_retryable()), (BackendErrorKind::Unavailable, true));
+    assert_eq!(recorder.take(), ["watch", "txn"]);
 }
