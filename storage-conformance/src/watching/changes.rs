@@ -1,5 +1,7 @@
 //! What a watch delivers.
 
+use std::time::Duration;
+
 use futures::{FutureExt, StreamExt};
 use storage_core::kv::Revision;
 use storage_core::{ErrorKind, ListOptions, WatchEvent};
@@ -18,6 +20,7 @@ pub(crate) const CASES: &[Case] = &[
     case!(["FS-WATCH-4"], a_large_directory_is_deleted_under_a_watch),
     case!(["FS-WATCH-5"], what_is_no_file_is_passed_over),
     case!(["FS-WATCH-12"], the_stream_ends_when_the_storage_is_closed),
+    case!(["FS-WATCH-12"], a_stream_that_still_looks_for_what_it_has_missed_ends_as_well),
     case!(["FS-WATCH-12"], the_stream_goes_on_when_all_handles_are_dropped),
 ];
 
@@ -162,6 +165,21 @@ async fn the_stream_ends_when_the_storage_is_closed(context: Context) {
         assert!(end.is_none(), "{end:?}");
     }
     let _ = tree.list("", ListOptions::children()).await.unwrap();
+}
+
+async fn a_stream_that_still_looks_for_what_it_has_missed_ends_as_well(context: Context) {
+    let tree = open(&context).await;
+    let stored = revision(&tree.store("a", "x").await.unwrap());
+    // These changes are of no file: whether one came in between only the next change of a file will tell.
+    let _guard = tree.lock("l").await.unwrap();
+    let mut waiting = tree.watch_after("", stored).await.unwrap();
+    assert!(tokio::time::timeout(Duration::from_millis(50), waiting.next()).await.is_err());
+    let mut unread = tree.watch_after("", stored).await.unwrap();
+    tree.close().await.unwrap();
+    for stream in [&mut waiting, &mut unread] {
+        let end = tokio::time::timeout(Context::PATIENCE, stream.next()).await.expect("the stream ends");
+        assert!(end.is_none(), "{end:?}");
+    }
 }
 
 async fn the_stream_goes_on_when_all_handles_are_dropped(context: Context) {

@@ -28,6 +28,7 @@ pub(super) struct Hub {
     pub(super) surroundings: Surroundings,
     messages: broadcast::WeakSender<Message>,
     reached: Arc<AtomicU64>,
+    closing: CancellationToken,
     _stop_when_dropped: DropGuard,
 }
 
@@ -68,6 +69,7 @@ impl Hubs {
             surroundings: surroundings.clone(),
             messages: sender.downgrade(),
             reached: Arc::new(AtomicU64::new(start.0)),
+            closing: background.closing().clone(),
             _stop_when_dropped: stop.clone().drop_guard(),
         });
         let follower = Follower {
@@ -94,6 +96,11 @@ impl Hub {
     /// Up to where the messages go that have been sent, or are being sent.
     pub(super) fn reached(&self) -> Revision {
         Revision(self.reached.load(Ordering::Acquire))
+    }
+
+    /// Waits until the storage is closed.
+    pub(super) async fn closed(&self) {
+        self.closing.cancelled().await;
     }
 
     /// The newest revision of the store.

@@ -91,7 +91,13 @@ impl Following {
                 return Ok(Some(event));
             }
             if self.behind.is_some() {
-                self.catch_up().await.map_err(|error| Error::of_read(error).with_path(&self.path))?;
+                let hub = Arc::clone(&self.hub);
+                let step = tokio::select! {
+                    // What the hub has told meanwhile must not follow with a gap.
+                    () = hub.closed() => return Ok(None),
+                    step = self.catch_up() => step,
+                };
+                step.map_err(|error| Error::of_read(error).with_path(&self.path))?;
                 continue;
             }
             match self.live.recv().await {
