@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use storage_core::{ErrorKind, LockState};
 
+use super::lost_answers::first;
 use super::support::{
     delete_keys_below, done, keys_below, open_faulty, open_short, places, short_timeout, shortest_timeout,
-    until_lost, until_places,
+    puts_session, until_lost, until_places,
 };
 use crate::decorate::{Call, Fault};
 use crate::files::support::{open, options, refused};
@@ -26,6 +27,7 @@ pub(crate) const CASES: &[Case] = &[
     case!(["FS-SESSION-4"], the_end_of_the_session_is_noticed_while_nothing_can_be_watched),
     case!(["FS-SESSION-4"], a_place_that_somebody_deleted_is_noticed),
     case!(["FS-SESSION-5"], a_lost_session_is_replaced),
+    case!(["FS-SESSION-5"], a_session_whose_lease_ends_while_it_begins_is_replaced),
     case!(["FS-SESSION-5"], who_waits_when_the_session_is_lost_waits_on),
     case!(["FS-SESSION-5"], a_guard_that_is_kept_after_the_loss_keeps_nobody_out),
     case!(["FS-SESSION-2"], slow_reads_do_not_hold_up_renewals),
@@ -188,6 +190,17 @@ async fn a_lost_session_is_replaced(context: Context) {
     assert_eq!(keys_below(&context, "session/").await, 1);
     drop(old);
     assert!(tree.lock("a").await.unwrap().is_held());
+}
+
+async fn a_session_whose_lease_ends_while_it_begins_is_replaced(context: Context) {
+    let tree = open_faulty(&context, short_timeout(&context).await).await;
+    tree.backend().inject(first(2, puts_session, Fault::EndLeases));
+    let guard = tree.lock("a").await.unwrap();
+    guard.store("x", "y").await.unwrap();
+    tree.close().await.unwrap();
+    tree.backend().inject(first(1, puts_session, Fault::EndLeases));
+    let tree = Storage::open(Arc::clone(tree.backend()), options(&context)).await.unwrap();
+    tree.try_lock("a").await.unwrap().expect("it is free").unlock().await.unwrap();
 }
 
 async fn who_waits_when_the_session_is_lost_waits_on(context: Context) {

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Session;
@@ -12,7 +13,7 @@ use super::life::Life;
 use crate::clock::Moment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::Identity;
-use crate::kv::{BackendError, KvBackend, Op, Revision};
+use crate::kv::{BackendError, BackendErrorKind, KvBackend, Op, Revision};
 use crate::lock::LockState;
 use crate::observe;
 use crate::retry::Backoff;
@@ -68,12 +69,27 @@ impl<B: KvBackend> Storage<B> {
         };
         let session = tokio::select! {
             biased;
-            session = self.new_session() => Arc::new(session?),
+            session = self.new_session_that_lives() => Arc::new(session?),
             () = is_too_late => return Err(Error::new(ErrorKind::Closed)),
         };
         let keeper = client.background.tasks.spawn(keep(Kept(Arc::clone(&session)), closing));
         *super::lock(&client.sessions.current) = Some(Current { session: Arc::clone(&session), keeper });
         Ok(session)
+    }
+
+    /// A new session; another one if its lease has ended before it had a key, because this process or its call was held
+    /// up for so long.
+    async fn new_session_that_lives(&self) -> Result<Session> {
+        let deadline = Instant::now() + self.client().request_timeout;
+        let mut backoff = Backoff::new(&self.client().surroundings);
+        loop {
+            match self.new_session().await {
+                Err(error) if error.is_backend(BackendErrorKind::LeaseNotFound) && Instant::now() < deadline => {
+                    backoff.pause().await;
+                }
+                result => return result,
+            }
+        }
     }
 
     async fn new_session(&self) -> Result<Session> {
