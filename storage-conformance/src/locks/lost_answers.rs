@@ -21,6 +21,7 @@ pub(crate) const CASES: &[Case] = &[
     case!(["FS-LOCK-13"], a_lock_that_arrives_after_its_deadline_leaves_nothing_behind),
     case!(["FS-LOCK-13"], a_lock_that_is_on_its_way_when_its_caller_gives_up_leaves_nothing_behind),
     case!(["FS-LOCK-13"], a_release_whose_answer_is_lost_is_carried_out),
+    case!(["FS-LOCK-13", "FS-SESSION-4"], a_release_finds_out_that_the_session_has_ended),
     case!(["FS-LOCK-13"], a_lock_that_is_broken_without_an_answer_is_broken_once),
     case!(["FS-LOCK-13"], a_repeated_lock_that_arrives_after_its_release_leaves_nothing_behind),
     case!(["FS-LOCK-13"], a_place_that_somebody_deleted_does_not_come_back),
@@ -130,6 +131,19 @@ async fn a_release_whose_answer_is_lost_is_carried_out(context: Context) {
     tree.backend().inject(first(2, deletes_place, Fault::Refuse));
     refused(guard.unlock().await, ErrorKind::Unavailable, "a");
     until_places(&context, "a", 0).await;
+    tree.lock("a").await.unwrap().unlock().await.unwrap();
+}
+
+async fn a_release_finds_out_that_the_session_has_ended(context: Context) {
+    let tree = open_faulty(&context, TIMEOUT).await;
+    // How often the place was asked for decides how it is given up.
+    for lost in 0..2 {
+        tree.lock("begins a session").await.unwrap().unlock().await.unwrap();
+        tree.backend().inject(first(lost, puts_place, Fault::LoseAnswer));
+        let guard = tree.lock("a").await.unwrap();
+        tree.backend().inject(first(1, deletes_place, Fault::EndLeases));
+        refused(guard.unlock().await, ErrorKind::LockLost, "a");
+    }
     tree.lock("a").await.unwrap().unlock().await.unwrap();
 }
 

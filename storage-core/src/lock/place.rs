@@ -140,7 +140,7 @@ impl Place {
             () = self.session.lost().cancelled() => Err(Error::new(ErrorKind::LockLost)),
             deleted = tokio::time::timeout(limit, self.delete_until_answered()) => {
                 let late = |_| Error::new(ErrorKind::OutcomeUnknown).with_detail(format!("after {limit:?}"));
-                deleted.map_err(late).and_then(|deleted| deleted.map_err(Error::of_write))
+                deleted.map_err(late).and_then(|deleted| deleted.map_err(released_with))
             }
         }?;
         self.session.let_go(&self.key);
@@ -190,6 +190,14 @@ impl Place {
         } else {
             self.session.delete_place(&self.key).await
         }
+    }
+}
+
+/// The error of a release. Without its lease there is no place to be released.
+fn released_with(error: BackendError) -> Error {
+    match error.kind() {
+        BackendErrorKind::LeaseNotFound => Error::new(ErrorKind::LockLost).with_source(error),
+        _ => Error::of_write(error),
     }
 }
 
