@@ -21,6 +21,7 @@ pub(crate) const CASES: &[Case] = &[
     case!(["FS-LOCK-13"], a_lock_that_arrives_after_its_deadline_leaves_nothing_behind),
     case!(["FS-LOCK-13"], a_lock_that_is_on_its_way_when_its_caller_gives_up_leaves_nothing_behind),
     case!(["FS-LOCK-13"], a_release_whose_answer_is_lost_is_carried_out),
+    case!(["FS-LOCK-13"], a_release_that_a_full_store_has_carried_out_is_one),
     case!(["FS-LOCK-13", "FS-SESSION-4"], a_release_finds_out_that_the_session_has_ended),
     case!(["FS-LOCK-13"], a_lock_that_is_broken_without_an_answer_is_broken_once),
     case!(["FS-LOCK-13"], a_repeated_lock_that_arrives_after_its_release_leaves_nothing_behind),
@@ -132,6 +133,18 @@ async fn a_release_whose_answer_is_lost_is_carried_out(context: Context) {
     refused(guard.unlock().await, ErrorKind::Unavailable, "a");
     until_places(&context, "a", 0).await;
     tree.lock("a").await.unwrap().unlock().await.unwrap();
+}
+
+async fn a_release_that_a_full_store_has_carried_out_is_one(context: Context) {
+    let tree = open_faulty(&context, TIMEOUT).await;
+    tree.lock("begins the session").await.unwrap().unlock().await.unwrap();
+    for applied in [true, false] {
+        tree.backend().inject(first(1, puts_place, Fault::LoseAnswer));
+        let guard = tree.lock("a").await.unwrap();
+        tree.backend().inject(first(1, deletes_place, Fault::NoSpace { applied }));
+        guard.unlock().await.unwrap();
+        assert_eq!(places(&context, "a").await, 0);
+    }
 }
 
 async fn a_release_finds_out_that_the_session_has_ended(context: Context) {

@@ -135,7 +135,11 @@ impl Session {
                 Ok(reply.deleted())
             }
             // A full store puts nothing any more, and what it had put when it answered so it will not put later.
-            Err(error) if error.kind() == BackendErrorKind::NoSpace => self.delete_place(place).await,
+            // Whether it has deleted the place before cannot be told: it counts as having been there, as it does when an
+            // answer is lost.
+            Err(error) if error.kind() == BackendErrorKind::NoSpace => {
+                Ok(self.delete_place(place).await?.max(1))
+            }
             Err(error) => {
                 if error.kind() == BackendErrorKind::LeaseNotFound {
                     self.lost.cancel();
