@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
+use storage_core::kv::KvBackend;
 use storage_core::{ErrorKind, LockState};
 
 use super::lost_answers::first;
 use super::support::{
-    delete_keys_below, done, keys_below, open_faulty, open_short, places, short_timeout, shortest_timeout,
-    puts_session, until_lost, until_places,
+    delete_keys_below, done, keys_below, open_faulty, open_short, places, puts_session, short_timeout,
+    shortest_timeout, until_lost, until_places,
 };
 use crate::decorate::{Call, Fault};
 use crate::files::support::{open, options, refused};
@@ -199,7 +200,9 @@ async fn a_session_whose_lease_ends_while_it_begins_is_replaced(context: Context
     guard.store("x", "y").await.unwrap();
     tree.close().await.unwrap();
     tree.backend().inject(first(1, puts_session, Fault::EndLeases));
-    let tree = Storage::open(Arc::clone(tree.backend()), options(&context)).await.unwrap();
+    let tree = Tree::open_with(&context, Arc::clone(tree.backend()) as Arc<dyn KvBackend>, options(&context))
+        .await
+        .unwrap();
     tree.try_lock("a").await.unwrap().expect("it is free").unlock().await.unwrap();
 }
 

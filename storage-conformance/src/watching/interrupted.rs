@@ -23,6 +23,7 @@ pub(crate) const CASES: &[Case] = &[
     case!(["FS-WATCH-8"], what_was_compacted_away_is_a_resync_for_who_resumes),
     case!(["FS-WATCH-6", "FS-WATCH-8"], who_resumes_after_a_compaction_waits_an_outage_out),
     case!(["FS-WATCH-8"], what_was_compacted_away_is_a_resync_for_all),
+    case!(["FS-WATCH-8"], a_resync_is_not_followed_by_what_was_told_before_it),
     case!(["FS-WATCH-8"], after_a_resync_a_list_and_what_follows_are_the_tree),
 ];
 
@@ -234,4 +235,21 @@ async fn after_a_resync_a_list_and_what_follows_are_the_tree(context: Context) {
     writer.store("last", "x").await.unwrap();
     let copy = mirror(&tree, &mut stream, "last").await;
     assert_eq!(copy, list(&tree).await);
+}
+
+async fn a_resync_is_not_followed_by_what_was_told_before_it(context: Context) {
+    let (tree, writer) = (open_faulty(&context).await, open(&context).await);
+    let mut running = tree.watch("").await.unwrap();
+    let first = revision(&writer.store("a", "1").await.unwrap());
+    expect(&mut running, &[("+a", first)]).await;
+    // It has to look for itself at what came before, and does not come to it yet.
+    let mut late = tree.watch_after("", Revision::ZERO).await.unwrap();
+    tree.backend().compact_watches();
+    expect_resync(&mut running).await;
+    let second = revision(&writer.store("a", "2").await.unwrap());
+    expect(&mut running, &[("~a", second)]).await;
+    context.compact(second).await;
+    assert!(expect_resync(&mut late).await >= second);
+    let third = revision(&writer.store("a", "3").await.unwrap());
+    expect(&mut late, &[("~a", third)]).await;
 }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::document::{Document, Field, Form, Need, Version};
 use crate::checksum::Sha1Digest;
+use crate::environment::Surroundings;
 use crate::error::{Error, ErrorKind};
 use crate::kv::{Entry, Key, Revision};
 use crate::metadata::Metadata;
@@ -113,7 +114,7 @@ impl ValueGenerator for Written {
             // Beyond what the clock of this machine can show.
             modified: modified.unwrap_or(epoch),
             sha1: Sha1Digest::from_bytes(driver.produce()?),
-            write: WriteId::random(),
+            write: WriteId::random(&Surroundings::default()),
         })
     }
 }

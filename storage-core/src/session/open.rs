@@ -81,10 +81,12 @@ impl<B: KvBackend> Storage<B> {
     /// up for so long.
     async fn new_session_that_lives(&self) -> Result<Session> {
         let deadline = Instant::now() + self.client().request_timeout;
-        let mut backoff = Backoff::new(&self.client().surroundings);
+        let mut backoff = Backoff::new(self.surroundings());
         loop {
             match self.new_session().await {
-                Err(error) if error.is_backend(BackendErrorKind::LeaseNotFound) && Instant::now() < deadline => {
+                Err(error)
+                    if error.is_backend(BackendErrorKind::LeaseNotFound) && Instant::now() < deadline =>
+                {
                     backoff.pause().await;
                 }
                 result => return result,

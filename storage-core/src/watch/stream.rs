@@ -57,8 +57,9 @@ struct CatchUp {
 /// What a step of catching up has brought.
 enum Step {
     Batch(WatchBatch),
-    /// There are no changes to be had before this revision, which is the newest.
-    Compacted(Revision),
+    /// There are no changes to be had before this revision, which is the newest; and what the hub tells from then on, unless
+    /// it has ended.
+    Compacted(Revision, Option<Receiver<Message>>),
 }
 
 impl Following {
@@ -160,7 +161,9 @@ impl Following {
         // How far the store is may have to be asked for several times: an outage is waited out here too.
         let item = match item {
             Some(Err(error)) if error.kind() == BackendErrorKind::Compacted => {
-                Some(self.hub.newest().await.map(Step::Compacted))
+                // What the hub has told before is behind the newest revision, also that changes were missing.
+                let live = self.hub.subscribe().map(|(live, _)| live);
+                Some(self.hub.newest().await.map(|newest| Step::Compacted(newest, live)))
             }
             item => item.map(|item| item.map(Step::Batch)),
         };
@@ -173,7 +176,10 @@ impl Following {
                     self.join();
                 }
             }
-            Some(Ok(Step::Compacted(newest))) => {
+            Some(Ok(Step::Compacted(newest, live))) => {
+                if let Some(live) = live {
+                    self.live = live;
+                }
                 self.behind = None;
                 self.resync(newest);
             }
