@@ -120,20 +120,11 @@ impl KvBackend for Saboteur {
                 Self::without(&mut txn, is_version);
             }
             Broken::ForgetsAbsence if writes_files => {
-                let put = |key: &Key| {
-                    txn.success.iter().any(|op| matches!(op, Op::Put { key: put, .. } if put == key))
+                let puts = |txn: &Txn, wanted: &Key| {
+                    txn.success.iter().any(|op| matches!(op, Op::Put { key, .. } if key == wanted))
                 };
-                let own: Vec<bool> = txn
-                    .compares
-                    .iter()
-                    .map(|compare| matches!(compare, Compare::Absent(key) if put(key)))
-                    .collect();
-                let absent: Vec<Compare> = txn
-                    .compares
-                    .iter()
-                    .zip(own)
-                    .filter_map(|(compare, is_own)| is_own.then(|| compare.clone()))
-                    .collect();
+                let is_own = |compare: &&Compare| matches!(compare, Compare::Absent(key) if puts(&txn, key));
+                let absent: Vec<Compare> = txn.compares.iter().filter(is_own).cloned().collect();
                 Self::without(&mut txn, |compare| absent.contains(compare));
             }
             Broken::ForgetsFences if writes_files => {

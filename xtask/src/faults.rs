@@ -6,7 +6,7 @@ use crate::process;
 use crate::setup::{self, Effort};
 
 /// Rows of the catalogue that tests of other crates check, with the arguments of `cargo test`.
-const ELSEWHERE: [(&str, &str, &[&str]); 5] = [
+const ELSEWHERE: [(&str, &str, &[&str]); 6] = [
     (
         "F12",
         "certificates, names and passwords that are wrong",
@@ -27,6 +27,20 @@ const ELSEWHERE: [(&str, &str, &[&str]); 5] = [
         "C1",
         "every future is dropped at every await",
         &["--package", "kv-etcd", "--test", "conformance", "--", "cancel"],
+    ),
+    (
+        "H",
+        "a million operations pass the checker of histories",
+        &[
+            "--release",
+            "--package",
+            "storage-conformance",
+            "--test",
+            "histories",
+            "--",
+            "--nocapture",
+            "many_operations",
+        ],
     ),
     ("C2", "runtimes end under guards", &["--package", "kv-memory", "--test", "lock_runtimes"]),
     (

@@ -4,6 +4,7 @@
 mod generator;
 mod known;
 mod legal;
+mod mutant;
 mod mutations;
 mod registers;
 mod world;
