@@ -5,7 +5,8 @@
 //! - `kv-*` and `storage-conformance` depend on `storage-core` only.
 //! - `storage-conformance` is for backends, the command and what is not published.
 //! - `etcd-process` and `bad-input` know no other crate, and published crates use them in tests only.
-//! - `cluster-tests` and `fault-tests` are for nobody.
+//! - `model-tests` runs backends in its tests only.
+//! - `cluster-tests`, `fault-tests`, `model-tests` and `simulation` are for nobody.
 
 use std::collections::BTreeSet;
 
@@ -106,7 +107,11 @@ fn broken_rule(member: &Member, dependency: &str, purpose: Purpose) -> Option<&'
         (_, "bad-input") if purpose == Purpose::Tests => None,
         (_, "bad-input") => Some("bad-input is for tests only"),
         ("storage-core", _) => Some("storage-core knows no other crate, not even in its tests"),
-        (_, "cluster-tests" | "fault-tests") => Some("it is for nobody"),
+        (_, "cluster-tests" | "fault-tests" | "model-tests" | "simulation") => Some("it is for nobody"),
+        // What it checks them with knows none of them.
+        ("model-tests", backend) if backend.starts_with("kv-") && purpose == Purpose::Use => {
+            Some("model-tests runs backends in its tests only")
+        }
         (_, "storage-core") => None,
         ("storage-conformance", _) => Some("storage-conformance depends on storage-core only"),
         (_, _) if member.is_backend() && purpose == Purpose::Use => {
@@ -151,6 +156,9 @@ mod tests {
             ("bad-input", Purpose::Use, "storage-core"),
             ("storage-core", Purpose::Use, "bad-input"),
             ("storage-cli", Purpose::Tests, "cluster-tests"),
+            ("kv-memory", Purpose::Tests, "model-tests"),
+            ("kv-memory", Purpose::Tests, "simulation"),
+            ("model-tests", Purpose::Use, "kv-memory"),
         ];
         for (name, purpose, dependency) in forbidden {
             let mut members = planned();
@@ -197,6 +205,9 @@ mod tests {
                 &["storage-conformance", "etcd-process", "kv-memory"],
             ),
             member("storage-cli", true, &["storage-core", "kv-etcd", "kv-memory"], &["etcd-process"]),
+            member("model-tests", false, &["storage-core", "storage-conformance"], &["kv-memory"]),
+            member("simulation", false, &["storage-core", "kv-memory", "storage-conformance"], &[]),
+            member("fault-tests", false, &["kv-etcd", "storage-conformance"], &["etcd-process"]),
             member("other", true, &["storage-core"], &[]),
             member("etcd-process", false, &["tokio"], &[]),
             member("bad-input", false, &["bolero"], &[]),

@@ -11,6 +11,7 @@ mod metadata;
 mod msrv;
 mod process;
 mod setup;
+mod simulate;
 mod sources;
 mod stress;
 mod test;
@@ -56,6 +57,12 @@ enum Xtask {
         #[arg(long, default_value = "")]
         only: String,
     },
+    /// Run storages and faults on one thread, by seeds; `--seeds N`, or `--seed S --trace` for one of them again
+    Simulate {
+        /// Options of the simulation; none for 10,000 seeds
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
     /// Run every check: formatting, layering, MSRV, clippy, documentation, all tests
     Test {
         /// Run these steps only
@@ -74,6 +81,7 @@ fn main() -> ExitCode {
             fuzz::run(extent, &only).map(|()| ExitCode::SUCCESS)
         }
         Xtask::Stress { seconds } => stress::run(seconds).map(|()| ExitCode::SUCCESS),
+        Xtask::Simulate { options } => simulate::run(&options).map(|()| ExitCode::SUCCESS),
         Xtask::Test { steps } => test::run(&steps),
     };
     result.unwrap_or_else(|error| {
