@@ -52,10 +52,11 @@ fn one(seed: u64, detail: Detail) -> bool {
 fn many(seeds: u64) -> bool {
     let started = now();
     let many = run_many(0, seeds);
-    let took = started.elapsed().as_secs_f64();
+    let took = started.elapsed();
     let Many { seeds: done, counts, failed, .. } = &many;
     print!("{counts}");
-    println!("{done} seeds in {took:.1} s, {:.0} in a minute", 60.0 * *done as f64 / took);
+    let in_a_minute = u128::from(*done) * 60_000 / took.as_millis().max(1);
+    println!("{done} seeds in {:.1} s, {in_a_minute} in a minute", took.as_secs_f64());
     for run in failed {
         report(run);
     }
