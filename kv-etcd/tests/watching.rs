@@ -75,9 +75,14 @@ async fn the_deletion_of_a_hundred_thousand_keys_is_one_batch() {
         let newest = backend.put(Key::new("/elsewhere"), Bytes::new()).await.unwrap();
         let range = KeyRange::prefix("/test/");
         let mut watch = backend.watch(range.clone(), newest).await.unwrap();
-        let deleted = backend.txn(Txn::new().then(Op::DeleteRange(range))).await.unwrap().revision;
+        let deletion = backend.txn(Txn::new().then(Op::DeleteRange(range))).await;
         let batch = watch.next().await.unwrap().unwrap();
-        assert_eq!((batch.revision, batch.events.len()), (deleted, KEYS));
+        assert_eq!(batch.events.len(), KEYS);
+        match deletion {
+            Ok(deletion) => assert_eq!(batch.revision, deletion.revision),
+            // On a slow machine it takes longer than a write may.
+            Err(error) => assert!(error.is_maybe_applied(), "{error:?}"),
+        }
     })
     .await;
 }

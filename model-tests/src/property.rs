@@ -1,8 +1,13 @@
 use std::fmt::Debug;
+use std::time::Duration;
 
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, FileFailurePersistence, TestCaseError, TestError, TestRunner};
 use tokio::runtime::Builder;
+use tokio::time::timeout;
+
+/// Far more than the steps of a case take.
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Whether calls fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,10 +54,7 @@ impl Property {
         if std::env::var_os("PROPTEST_CASES").is_none() {
             config.cases = self.quick;
         }
-        let tried = TestRunner::new(config).run(&steps, |steps| {
-            let runtime = Builder::new_current_thread().enable_time().start_paused(true).build()?;
-            runtime.block_on(property(steps))
-        });
+        let tried = TestRunner::new(config).run(&steps, |steps| in_runtime(property(steps)));
         match tried {
             Ok(()) => {}
             Err(TestError::Abort(reason)) => panic!("{reason}"),
@@ -63,4 +65,15 @@ impl Property {
             }
         }
     }
+}
+
+/// Runs something in a runtime of its own on the paused clock.
+///
+/// # Panics
+///
+/// When it waits for something that never comes: when a day has passed, which takes no time.
+pub(crate) fn in_runtime<T>(task: impl Future<Output = T>) -> T {
+    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
+    let runtime = runtime.expect("a runtime needs nothing");
+    runtime.block_on(async { timeout(DAY, task).await.expect("it waits for something that never comes") })
 }

@@ -1,7 +1,7 @@
 use std::sync::{Arc, Mutex, Weak};
 
 use storage_conformance::history::RecordedGuard;
-use storage_core::LockState;
+use storage_core::kv::Revision;
 
 use crate::client::Client;
 use crate::link::Link;
@@ -30,21 +30,33 @@ impl Holders {
         });
     }
 
-    /// Who believe that they hold a lock that another holds. A process that does not run believes nothing.
+    /// Who believe that they hold a lock that another holds.
     pub(crate) fn overlapping(&self) -> Vec<String> {
-        let mut holders = self.0.lock().expect("nobody panics under it");
-        holders.retain(|holder| holder.guard.strong_count() > 0 && !holder.link.has_crashed());
-        let mut held: Vec<(String, u64, &str)> = Vec::new();
-        for holder in holders.iter().filter(|holder| holder.link.runs()) {
-            let Some(guard) = holder.guard.upgrade() else { continue };
-            let guard = guard.guard();
-            if guard.state() != LockState::Lost {
-                held.push((guard.name().to_owned(), guard.token().get(), &holder.client));
-            }
-        }
+        let mut held = self.held();
         held.sort();
         let both = held.windows(2).filter(|two| two[0].0 == two[1].0);
         both.map(|two| format!("two hold a lock: {:?} and {:?}", two[0], two[1])).collect()
+    }
+
+    /// Who believe that they hold the lock with this token.
+    pub(crate) fn of(&self, token: Revision) -> Vec<String> {
+        let held = self.held().into_iter().filter(|(_, held, _)| *held == token);
+        held.map(|(_, _, client)| client).collect()
+    }
+
+    /// The name and token of each lock that somebody believes to hold, and who that is. A process that does not run
+    /// believes nothing.
+    fn held(&self) -> Vec<(String, Revision, String)> {
+        let mut holders = self.0.lock().expect("nobody panics under it");
+        holders.retain(|holder| holder.guard.strong_count() > 0 && !holder.link.has_crashed());
+        let running = holders.iter().filter(|holder| holder.link.runs());
+        let held = running.filter_map(|holder| {
+            let guard = holder.guard.upgrade()?;
+            let guard = guard.guard();
+            let token = Revision(guard.token().get());
+            guard.is_held().then(|| (guard.name().to_owned(), token, holder.client.clone()))
+        });
+        held.collect()
     }
 }
 

@@ -1,32 +1,41 @@
 //! What of locks can be seen in the store alone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use storage_conformance::history::{Log, PlaceKind};
 use storage_core::kv::{Event, Key, Revision};
 
 /// The places in all queues as they come and go.
 #[derive(Debug, Default)]
-pub(crate) struct Places(BTreeSet<Key>);
+pub(crate) struct Places(BTreeMap<Key, Revision>);
+
+/// What a change of the store has to do with places.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    Nothing,
+    /// The place with this token went.
+    Went(Revision),
+    /// Two places of one client, whose tasks have one together.
+    Two(Key, Key),
+}
 
 impl Places {
-    /// Looks at a change. The tasks of a client have one place in a queue together: what is wrong, if they have two.
-    pub(crate) fn see(&mut self, event: &Event) -> Option<String> {
+    /// Looks at a change.
+    pub(crate) fn see(&mut self, event: &Event) -> Seen {
         let key = event.key();
-        let place = std::str::from_utf8(key.as_bytes()).ok()?;
         // `<prefix>/lock/<name>/<session>-<number>`
-        let (of_session, _) = place.contains("/lock/").then(|| place.rsplit_once('-'))??;
+        let place = std::str::from_utf8(key.as_bytes()).ok().filter(|key| key.contains("/lock/"));
+        let Some((of_session, _)) = place.and_then(|place| place.rsplit_once('-')) else {
+            return Seen::Nothing;
+        };
         match event {
-            Event::Delete { .. } => {
-                self.0.remove(key);
-                None
-            }
-            Event::Put(_) => {
+            Event::Delete { .. } => self.0.remove(key).map_or(Seen::Nothing, Seen::Went),
+            Event::Put(entry) => {
                 let is_other =
                     |other: &&Key| *other != key && other.as_bytes().starts_with(of_session.as_bytes());
-                let other = self.0.iter().find(is_other).cloned();
-                self.0.insert(key.clone());
-                other.map(|other| format!("a client has two places in a queue: {other:?} and {key:?}"))
+                let other = self.0.keys().find(is_other).cloned();
+                self.0.insert(key.clone(), entry.create_revision);
+                other.map_or(Seen::Nothing, |other| Seen::Two(other, key.clone()))
             }
         }
     }

@@ -130,23 +130,24 @@ mod tests {
         Run { violations: Vec::new(), ..Run::failed(seed, String::new()) }
     }
 
-    fn failures(run: fn(u64) -> Run) -> Vec<(u64, Vec<String>)> {
-        let many = run_many_by(run, 0, 50, Duration::from_secs(1));
+    fn failures(longest: Duration, run: fn(u64) -> Run) -> Vec<(u64, Vec<String>)> {
+        let many = run_many_by(run, 0, 50, longest);
         many.failed.into_iter().map(|run| (run.seed, run.violations)).collect()
     }
 
     #[test]
     fn a_seed_that_panics_has_failed_and_so_has_one_that_does_not_end() {
-        assert_eq!(failures(fine), []);
-        let panics = failures(|seed| if seed == 20 { panic!("on purpose") } else { fine(seed) });
+        const MINUTE: Duration = Duration::from_secs(60);
+        assert_eq!(failures(MINUTE, fine), []);
+        let panics = failures(MINUTE, |seed| if seed == 20 { panic!("on purpose") } else { fine(seed) });
         assert_eq!(panics, [(20, vec!["it panicked, see above".to_owned()])]);
-        let hangs = failures(|seed| {
+        let hangs = failures(Duration::from_secs(4), |seed| {
             if seed == 20 {
                 thread::park();
             }
             fine(seed)
         });
-        assert_eq!(hangs, [(20, vec!["it has not ended after 1s".to_owned()])]);
+        assert_eq!(hangs, [(20, vec!["it has not ended after 4s".to_owned()])]);
     }
 
     #[test]

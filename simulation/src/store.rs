@@ -69,9 +69,7 @@ impl Store {
                 Some(Ok(batch)) => {
                     world.store.newest.store(batch.revision.0, Ordering::Relaxed);
                     for event in &batch.events {
-                        if let Some(violation) = places.see(event) {
-                            world.violation(violation);
-                        }
+                        world.look_at(&places.see(event));
                         world.notes().trace.add(format!("revision {}: {}", batch.revision, shown(event)));
                     }
                 }

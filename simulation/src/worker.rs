@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use storage_core::kv::Revision;
-use storage_core::{Error, LockOptions, Result, Version};
+use storage_core::{Error, ErrorKind, LockOptions, Result, Version};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::chance::{Chance, Part};
@@ -31,6 +31,22 @@ pub(crate) struct Worker {
 /// Few, so that clients get in each other's way; some can be file and directory.
 const PATHS: [&str; 8] = ["a", "a/x", "a/y", "b", "c/d", "c/d/e", "c/f", "g"];
 const LOCKS: [&str; 2] = ["p", "q"];
+
+/// How calls can fail.
+const EXPECTED: [ErrorKind; 12] = [
+    ErrorKind::NotFound,
+    ErrorKind::AlreadyExists,
+    ErrorKind::IsADirectory,
+    ErrorKind::NotADirectory,
+    ErrorKind::Conflict,
+    ErrorKind::LockTimeout,
+    ErrorKind::LockLost,
+    ErrorKind::NotHeld,
+    ErrorKind::Unavailable,
+    ErrorKind::Timeout,
+    ErrorKind::OutcomeUnknown,
+    ErrorKind::NoSpace,
+];
 
 /// How much longer than allowed a call may take: timers count in milliseconds.
 const TOLERANCE: Duration = Duration::from_millis(20);
@@ -276,6 +292,11 @@ impl Worker {
             world.note("calls: dropped", || format!("{client} has dropped {name}"));
             return None;
         };
+        if let Err(error) = &result
+            && !EXPECTED.contains(&error.kind())
+        {
+            world.violation(format!("{name} of {client} fails for a reason that there is not: {error}"));
+        }
         let what = match &result {
             Ok(_) => "calls: succeeded",
             Err(error) => outcome(error),
@@ -288,8 +309,7 @@ impl Worker {
             world.count("answers: lost and found out about");
         }
         if name.starts_with("fenced") && what == "calls: refused" {
-            let is_lost =
-                result.as_ref().is_err_and(|error| error.kind() == storage_core::ErrorKind::LockLost);
+            let is_lost = result.as_ref().is_err_and(|error| error.kind() == ErrorKind::LockLost);
             if is_lost {
                 world.count("locks: writes fenced off");
             }
@@ -301,7 +321,7 @@ impl Worker {
 fn outcome(error: &Error) -> &'static str {
     if error.is_outcome_unknown() {
         "calls: left open"
-    } else if error.is_connection() || error.kind() == storage_core::ErrorKind::NoSpace {
+    } else if error.is_connection() || error.kind() == ErrorKind::NoSpace {
         "calls: failed"
     } else {
         "calls: refused"

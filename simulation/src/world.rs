@@ -6,6 +6,7 @@ use storage_core::kv::Revision;
 
 use crate::counts::Counts;
 use crate::holders::Holders;
+use crate::locks::Seen;
 use crate::plan::Plan;
 use crate::store::Store;
 use crate::trace::Trace;
@@ -88,6 +89,23 @@ impl World {
         let mut notes = self.notes();
         notes.trace.add(format!("VIOLATION {what}"));
         notes.violations.push(what);
+    }
+
+    /// Looks at what has become of a place in the queue of a lock.
+    pub(crate) fn look_at(&self, place: &Seen) {
+        match place {
+            Seen::Nothing => {}
+            Seen::Two(one, other) => {
+                self.violation(format!("a client has two places in a queue: {one:?} and {other:?}"));
+            }
+            // Where nobody takes locks away a holder knows before the store that its lease has ended.
+            Seen::Went(token) if !self.plan.has_operators() => {
+                for holder in self.holders.of(*token) {
+                    self.violation(format!("{holder} believes in the lock {token}, whose place is gone"));
+                }
+            }
+            Seen::Went(_) => {}
+        }
     }
 
     /// A number that no client had before.

@@ -7,11 +7,11 @@ mod scene;
 use std::fmt;
 
 use storage_conformance::Harness;
-use tokio::runtime::Builder;
 
 use self::faults::{BLOWS, Blow};
 use self::operations::{OPERATIONS, Operation};
 use self::scene::{Played, Scene};
+use crate::property::in_runtime;
 
 /// How much was tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,9 +95,4 @@ async fn strikes(harness: &dyn Harness, trial: &Trial<'_>, fair: &Played) -> boo
     scene.check_use(trial).await;
     scene.check_nothing_is_left(trial).await;
     is_struck
-}
-
-fn in_runtime<T>(task: impl Future<Output = T>) -> T {
-    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
-    runtime.expect("a runtime needs nothing").block_on(task)
 }

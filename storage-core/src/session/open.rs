@@ -78,15 +78,17 @@ impl<B: KvBackend> Storage<B> {
     }
 
     /// A new session; another one if its lease has ended before it had a key, because this process or its call was held
-    /// up for so long.
+    /// up for so long. A store that always takes longer than its leases run is one that does not answer in time.
     async fn new_session_that_lives(&self) -> Result<Session> {
         let deadline = Instant::now() + self.client().request_timeout;
         let mut backoff = Backoff::new(self.surroundings());
         loop {
             match self.new_session().await {
-                Err(error)
-                    if error.is_backend(BackendErrorKind::LeaseNotFound) && Instant::now() < deadline =>
-                {
+                Err(error) if error.is_backend(BackendErrorKind::LeaseNotFound) => {
+                    if Instant::now() >= deadline {
+                        let detail = "the lease of a new session has ended before it was used";
+                        return Err(Error::new(ErrorKind::Timeout).with_detail(detail));
+                    }
                     backoff.pause().await;
                 }
                 result => return result,

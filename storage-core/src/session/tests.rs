@@ -132,6 +132,22 @@ async fn a_lease_whose_session_cannot_be_recorded_is_given_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_store_whose_leases_end_before_they_are_used_does_not_answer_in_time() {
+    let mut backend = MockBackend::new();
+    backend.expect_limits().return_const(Limits::ETCD_DEFAULTS);
+    backend.expect_range().returning(|request| {
+        let entries = vec![entry(request.range.start().clone(), 3)];
+        Ok(RangePage { revision: Revision(5), entries, next: None })
+    });
+    backend.expect_grant().times(2..).returning(|ttl| Ok(Lease { id: LeaseId::new(7).unwrap(), ttl }));
+    let ended = || BackendError::new(BackendErrorKind::LeaseNotFound, "");
+    backend.expect_txn().times(2..).returning(move |_| Err(ended()));
+    backend.expect_revoke().returning(move |_| Err(ended()));
+    let storage = open(backend).await;
+    assert_eq!(storage.lock("a").await.unwrap_err().kind(), ErrorKind::Timeout);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_store_that_grants_no_lease_is_an_error_and_no_lock() {
     let mut backend = store();
     let full = || BackendError::new(BackendErrorKind::Unavailable, "").not_applied();

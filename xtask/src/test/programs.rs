@@ -15,7 +15,7 @@ use super::tally::Tally;
 use crate::process;
 
 /// How many programs run at once.
-const AT_ONCE: usize = 3;
+const AT_ONCE: usize = 2;
 
 /// Packages whose programs measure: figures of two that run side by side would be those of neither.
 const ALONE: [&str; 2] = ["cluster-tests", "fault-tests"];
@@ -45,6 +45,7 @@ struct Program {
     executable: PathBuf,
     /// Where cargo would run it.
     directory: PathBuf,
+    package: String,
     /// `kv-etcd/tests/watch.rs`.
     name: String,
 }
@@ -87,7 +88,8 @@ impl Program {
         let directory = manifest.parent().context("a manifest lies in a directory")?.to_owned();
         let package = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let source = target.src_path.strip_prefix(&directory).unwrap_or(&target.src_path).display();
-        Ok(Some(Self { executable, name: format!("{package}/{source}"), directory }))
+        let name = format!("{package}/{source}");
+        Ok(Some(Self { executable, directory, package, name }))
     }
 
     fn is_alone(&self) -> bool {
@@ -95,7 +97,10 @@ impl Program {
     }
 
     fn run(&self) -> Result<Output> {
-        let output = process::command(&self.executable).current_dir(&self.directory).output();
+        // As cargo would.
+        let mut command = process::command(&self.executable);
+        command.current_dir(&self.directory).env("CARGO_MANIFEST_DIR", &self.directory);
+        let output = command.env("CARGO_PKG_NAME", &self.package).output();
         output.with_context(|| format!("cannot start {}", self.name))
     }
 }
@@ -145,7 +150,8 @@ mod tests {
     use super::*;
 
     fn program(name: &str, executable: &Path) -> Program {
-        Program { executable: executable.to_owned(), directory: PathBuf::from("."), name: name.to_owned() }
+        let (executable, directory) = (executable.to_owned(), PathBuf::from("."));
+        Program { executable, directory, package: "xtask".to_owned(), name: name.to_owned() }
     }
 
     #[test]
