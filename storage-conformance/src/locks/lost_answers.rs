@@ -18,6 +18,7 @@ pub(crate) const CASES: &[Case] = &[
     case!(["FS-LOCK-13"], a_session_whose_answer_is_lost_begins_all_the_same),
     case!(["FS-LOCK-13"], a_lock_whose_answer_is_lost_is_taken_all_the_same),
     case!(["FS-LOCK-13"], a_try_whose_answer_is_lost_takes_the_lock_or_leaves_nothing_behind),
+    case!(["FS-LOCK-6", "FS-LOCK-13"], a_try_that_may_yet_arrive_keeps_its_turn),
     case!(["FS-LOCK-13"], a_lock_that_arrives_after_its_deadline_leaves_nothing_behind),
     case!(["FS-LOCK-13"], a_lock_that_is_on_its_way_when_its_caller_gives_up_leaves_nothing_behind),
     case!(["FS-LOCK-13"], a_release_whose_answer_is_lost_is_carried_out),
@@ -90,6 +91,25 @@ async fn a_try_whose_answer_is_lost_takes_the_lock_or_leaves_nothing_behind(cont
 
 /// The time by which late calls are late.
 const LATE: Duration = Duration::from_secs(2);
+
+async fn a_try_that_may_yet_arrive_keeps_its_turn(context: Context) {
+    let (tree, other) = (open_faulty(&context, TIMEOUT).await, open(&context).await);
+    tree.lock("begins the session").await.unwrap().unlock().await.unwrap();
+    let held = other.lock("a").await.unwrap();
+    // Its first attempt is on its way when the second finds that the lock is not free.
+    let is_late = first(1, puts_place, Fault::Late(LATE));
+    tree.backend().inject(move |call| is_late(call).or_else(|| deletes_place(call).then_some(Fault::Refuse)));
+    assert!(tree.try_lock("a").await.unwrap().is_none());
+    let soon = LockOptions::new().with_deadline(LATE / 4);
+    refused(tree.lock_with("a", soon).await, ErrorKind::LockTimeout, "a");
+    assert_eq!(places(&context, "a").await, 1, "a client has one place, and this is the holder's");
+    tree.backend().heal();
+    held.unlock().await.unwrap();
+    let guard = tree.lock("a").await.unwrap();
+    context.sleep(2 * LATE).await;
+    assert_eq!(places(&context, "a").await, 1);
+    guard.unlock().await.unwrap();
+}
 
 /// Lets callers give up on locks whose calls have this fault. Answers the tree, whose store is well again.
 async fn given_up(context: &Context, fault: Fault) -> FaultyTree {

@@ -98,6 +98,8 @@ impl<B: KvBackend> Storage<B> {
                     }
                     // An attempt whose answer was lost may have taken the place.
                     match Queue::new(Revision::ZERO, queue.entries).position(&place.key) {
+                        // An attempt that may yet take it keeps the turn until it cannot any more.
+                        Position::Nowhere if place.is_open => return Ok(Asked::NotFree),
                         Position::Nowhere => {
                             drop(place.retire());
                             return Ok(Asked::NotFree);
