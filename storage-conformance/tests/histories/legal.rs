@@ -10,7 +10,7 @@ use crate::generator::Shape;
 #[test]
 fn what_a_right_store_gives_is_accepted() {
     let mut files = 0;
-    for seed in 0..3_000 {
+    for seed in 0..2_000 {
         let (history, log) = Shape::short(seed).generate();
         let violations = check_revisions(&history, &log);
         assert!(violations.is_empty(), "seed {seed}: {}", violations[0]);

@@ -37,6 +37,7 @@ const MUTATIONS: &[(&str, Mutation)] = &[
     ("two writes are in the log in each other's place", Mutant::swap_in_log),
     ("a content is cut short", Mutant::truncate),
     ("a group is without one of its files", Mutant::tear_group),
+    ("a write changes another file as well", Mutant::write_more),
     ("a group is written in two steps", Mutant::split_group),
     ("a deletion counts too many", Mutant::count_more),
     ("a deletion leaves a file out", Mutant::delete_less),

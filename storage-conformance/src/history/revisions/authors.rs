@@ -35,16 +35,19 @@ impl Authors {
                 authors.claim(history, log, timeline, index, version.revision(), violations);
             }
         }
+        let ceilings = Ceilings::new(history, &authors);
         let first_deletion = |index: usize, from: Revision| {
             let operation = &history[index];
-            let after = Revision(from.0 + 1);
-            let mut numbers = timeline.changes(subject(&operation.call), after).filter(|number| {
-                authors.of[*number].is_none() && can_be_of(operation, &log.transactions[*number], timeline)
-            });
-            numbers.next().map(|number| log.transactions[number].revision)
+            let mut numbers =
+                timeline.changes(subject(&operation.call), Revision(from.0 + 1)).filter(|number| {
+                    authors.of[*number].is_none()
+                        && can_be_of(operation, &log.transactions[*number], timeline)
+                });
+            let first = numbers.next().map(|number| log.transactions[number].revision);
+            first.filter(|first| *first <= ceilings.of(operation))
         };
         let floors = order.floors(&authors.revisions, timeline, first_deletion);
-        let mut search = Search::new(history, log, timeline, floors, &mut authors);
+        let mut search = Search::new(history, log, timeline, floors, ceilings, &mut authors);
         search.assign();
         let lost = search.lost();
         for index in lost {
@@ -110,8 +113,7 @@ struct Search<'s, 'h> {
     authors: &'s mut Authors,
     /// The revision that each call comes after.
     floors: Vec<Revision>,
-    /// For each claimant, a revision that it does not come after.
-    ceilings: HashMap<usize, Revision>,
+    ceilings: Ceilings,
     /// The claimants by the path that they are about, by floor.
     claimants: HashMap<&'h str, Group>,
 }
@@ -133,6 +135,7 @@ impl<'s, 'h> Search<'s, 'h> {
         log: &'s Log,
         timeline: &'s Timeline<'s>,
         floors: Vec<Revision>,
+        ceilings: Ceilings,
         authors: &'s mut Authors,
     ) -> Self {
         let mut claimants: HashMap<&str, Group> = HashMap::new();
@@ -145,7 +148,6 @@ impl<'s, 'h> Search<'s, 'h> {
         for group in claimants.values_mut() {
             group.all.sort_by_key(|index| floors[*index]);
         }
-        let ceilings = ceilings(history, authors, claimants.values().flat_map(|group| &group.all));
         Self { history, log, timeline, authors, floors, ceilings, claimants }
     }
 
@@ -208,7 +210,7 @@ impl<'s, 'h> Search<'s, 'h> {
             }
             let mut late = Vec::new();
             for waiting in &group.waiting {
-                if self.ceilings[&waiting.2] < revision {
+                if self.ceilings.of(&self.history[waiting.2]) < revision {
                     late.push(*waiting);
                 } else if best.is_some_and(|(best, _)| best < *waiting) {
                     break;
@@ -229,7 +231,7 @@ impl<'s, 'h> Search<'s, 'h> {
     /// Whether a call may have made a transaction.
     fn may_have_made(&self, index: usize, transaction: &Transaction) -> bool {
         self.floors[index] < transaction.revision
-            && transaction.revision <= self.ceilings[&index]
+            && transaction.revision <= self.ceilings.of(&self.history[index])
             && can_be_of(&self.history[index], transaction, self.timeline)
     }
 
@@ -267,7 +269,7 @@ impl<'s, 'h> Search<'s, 'h> {
                 continue;
             }
             let Some(owner) = self.authors.of[number] else { continue };
-            if !self.ceilings.contains_key(&owner) {
+            if matches!(self.history[owner].outcome, Outcome::Wrote(_)) {
                 continue;
             }
             if self.history[owner].outcome.is_open() {
@@ -310,27 +312,31 @@ fn subjects(transaction: &Transaction) -> Vec<&str> {
     subjects
 }
 
-/// The last revision at which each of these calls can have been made: before those that were invoked when it had
-/// returned.
-fn ceilings<'c>(
-    history: &[Operation],
-    authors: &Authors,
-    calls: impl Iterator<Item = &'c usize>,
-) -> HashMap<usize, Revision> {
-    let known = history.iter().zip(&authors.revisions);
-    let mut known: Vec<(u64, Revision)> =
-        known.filter_map(|(operation, revision)| Some((operation.invoked.order, (*revision)?))).collect();
-    known.sort_unstable();
-    let mut least = Revision(u64::MAX);
-    for (_, revision) in known.iter_mut().rev() {
-        least = least.min(Revision(revision.0.saturating_sub(1)));
-        *revision = least;
+/// The revisions that calls do not come after: they had returned when a write was invoked whose revision is known. Each
+/// invocation of such a write, with one less than the least revision from there on.
+struct Ceilings(Vec<(u64, Revision)>);
+
+impl Ceilings {
+    fn new(history: &[Operation], authors: &Authors) -> Self {
+        let known = history.iter().zip(&authors.revisions);
+        let mut known: Vec<(u64, Revision)> =
+            known.filter_map(|(operation, revision)| Some((operation.invoked.order, (*revision)?))).collect();
+        known.sort_unstable();
+        let mut least = Revision(u64::MAX);
+        for (_, revision) in known.iter_mut().rev() {
+            least = least.min(Revision(revision.0.saturating_sub(1)));
+            *revision = least;
+        }
+        Self(known)
     }
-    let ceiling = |index: &usize| {
-        let operation = &history[*index];
-        let returned = operation.returned.filter(|_| !operation.outcome.is_open())?;
-        let later = known.partition_point(|(invoked, _)| *invoked < returned.order);
-        known.get(later).map(|(_, least)| *least)
-    };
-    calls.map(|index| (*index, ceiling(index).unwrap_or(Revision(u64::MAX)))).collect()
+
+    /// The last revision at which a call can have been made.
+    fn of(&self, operation: &Operation) -> Revision {
+        let returned = operation.returned.filter(|_| !operation.outcome.is_open());
+        let later = returned.and_then(|returned| {
+            let later = self.0.partition_point(|(invoked, _)| *invoked < returned.order);
+            self.0.get(later)
+        });
+        later.map_or(Revision(u64::MAX), |(_, least)| *least)
+    }
 }

@@ -25,6 +25,8 @@ fn tokens_grow_and_locks_are_taken_when_they_are_free() {
     first().call(4, 5, unlock(1), Outcome::Released).breaks(Rule::Lock);
     second(released()).call(11, 12, lock(), Outcome::Acquired(Revision(2))).breaks(Rule::Lock);
     released().call(6, 7, lock(), Outcome::Acquired(Revision(9))).breaks(Rule::Lock);
+    // Two at the same time.
+    second(released()).call(6, 9, lock(), Outcome::Acquired(Revision(2))).breaks(Rule::Lock);
 }
 
 #[test]

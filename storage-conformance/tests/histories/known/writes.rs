@@ -32,6 +32,7 @@ fn a_write_that_was_done_twice_is_found() {
 #[test]
 fn two_writes_that_were_told_the_same_revision_are_found() {
     legal().call(90, 91, store("a", "2"), wrote(6)).breaks(Rule::Lost);
+    legal().call(33, 42, store("a", "2"), wrote(6)).breaks(Rule::Lost);
 }
 
 #[test]
@@ -114,6 +115,8 @@ fn groups_and_renames_are_whole() {
     let script = || Script::default().call(1, 2, group.clone(), wrote(5));
     script().logged(5, &[("g/1", Some("x")), ("g/2", Some("x"))]).is_legal();
     script().logged(5, &[("g/1", Some("x"))]).breaks(Rule::Torn);
+    let more = [("g/1", Some("x")), ("g/2", Some("x")), ("g/3", Some("x"))];
+    script().logged(5, &more).breaks(Rule::Torn);
     script().logged(5, &[("g/1", Some("x"))]).logged(6, &[("g/2", Some("x"))]).breaks(Rule::Unwritten);
     let script = || {
         Script::default().call(1, 2, store("a", "x"), wrote(1)).logged(1, &[("a", Some("x"))]).call(
@@ -197,4 +200,37 @@ fn what_was_there_before_needs_nobody_who_has_done_it() {
     script.breaks(Rule::Unwritten);
     script.log.since = Revision(4);
     script.is_legal();
+}
+
+#[test]
+fn deletions_of_different_paths_that_look_alike_are_given_to_whoever_can_have_made_them() {
+    // Each file is alone in its directory when it goes.
+    let script = Script::default()
+        .call(1, 2, store("d/a", "1"), wrote(1))
+        .logged(1, &[("d/a", Some("1"))])
+        .logged(2, &[("d/a", None)])
+        .call(6, 7, store("d/b", "3"), wrote(3))
+        .logged(3, &[("d/b", Some("3"))])
+        .logged(4, &[("d/b", None)])
+        .call(4, 20, delete("d"), Outcome::Deleted(1))
+        .call(5, 21, delete("d/a"), Outcome::Deleted(1));
+    script.is_legal();
+    // Somebody else might have made the second one, and does not need it.
+    script.clone().dropped(3, delete("d")).is_legal();
+    script.call(8, 9, delete("d/a"), Outcome::Deleted(1)).breaks(Rule::Lost);
+}
+
+#[test]
+fn the_deletion_that_was_not_done_is_named_and_not_a_later_one() {
+    let script = Script::default()
+        .call(1, 2, store("a", "1"), wrote(1))
+        .logged(1, &[("a", Some("1"))])
+        .call(3, 4, delete("a"), Outcome::Deleted(1))
+        .call(5, 6, store("a", "2"), wrote(2))
+        .logged(2, &[("a", Some("2"))])
+        .call(7, 8, delete("a"), Outcome::Deleted(1))
+        .logged(3, &[("a", None)]);
+    let violations = check_revisions(&script.history, &script.log);
+    let named: Vec<_> = violations.iter().flat_map(|violation| &violation.operations).collect();
+    assert_eq!(named, [&script.history[1]]);
 }

@@ -117,6 +117,14 @@ impl Mutant {
         Some(())
     }
 
+    pub(crate) fn write_more(&mut self) -> Option<()> {
+        let write = self.pick_write(|_, _| true)?;
+        let files = &mut self.log.transactions[write.number].files;
+        files.push(("nobody's".to_owned(), Some(Bytes::new())));
+        files.sort();
+        Some(())
+    }
+
     pub(crate) fn split_group(&mut self) -> Option<()> {
         let write = self.pick_group()?;
         let second = self.log.transactions[write.number].files.split_off(1);
