@@ -1,7 +1,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use storage_conformance::decorate::Fault;
 use storage_core::kv::KvBackend;
 use storage_core::{Storage, StorageOptions};
 use tokio::sync::mpsc;
@@ -9,7 +8,7 @@ use tokio::time::sleep;
 
 use crate::chance::{Chance, Part};
 use crate::client::{Client, Current, End};
-use crate::plan::Event;
+use crate::plan::{Event, Mishap};
 use crate::world::World;
 
 /// Lets things happen to clients and the store, one after the other and some at the same time, as long as it is polled.
@@ -43,9 +42,9 @@ impl Events {
 
     async fn happen(&mut self, event: Event, slot: usize, client: Client) {
         match event {
-            Event::Refuse => self.cut(client, Fault::Refuse),
-            Event::OneWay => self.cut(client, Fault::LoseAnswer),
-            Event::BlackHole => self.cut(client, Fault::Hang),
+            Event::Refuse => self.cut(client, Mishap::Refuse),
+            Event::OneWay => self.cut(client, Mishap::LoseAnswer),
+            Event::BlackHole => self.cut(client, Mishap::Hang),
             Event::Stop => {
                 client.machine.stop();
                 client.link.stop();
@@ -77,8 +76,8 @@ impl Events {
         }
     }
 
-    fn cut(&mut self, client: Client, fault: Fault) {
-        client.link.cut(fault);
+    fn cut(&mut self, client: Client, mishap: Mishap) {
+        client.link.cut(mishap);
         let time = self.chance.millis(1, 15_000);
         tokio::spawn(async move {
             sleep(time).await;

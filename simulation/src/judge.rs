@@ -16,7 +16,7 @@ pub(crate) struct Judge {
 
 struct State {
     chance: Chance,
-    outage: Option<Fault>,
+    outage: Option<Mishap>,
     /// Nothing goes wrong any more.
     is_over: bool,
 }
@@ -27,7 +27,7 @@ impl Judge {
     }
 
     /// What goes wrong with every call from now on, if anything.
-    pub(crate) fn set_outage(&self, outage: Option<Fault>) {
+    pub(crate) fn set_outage(&self, outage: Option<Mishap>) {
         self.state().outage = outage;
     }
 
@@ -38,46 +38,37 @@ impl Judge {
     }
 
     pub(crate) fn judge(&self, call: &Call<'_>) -> Option<Fault> {
-        let fault = self.fault(call)?;
-        let what = match fault {
-            Fault::Refuse => "fault: refused",
-            Fault::LoseAnswer => "fault: answer lost",
-            Fault::Late(_) => "fault: late",
-            Fault::Slow(_) => "fault: slow",
-            Fault::Hang => "fault: hangs",
-            Fault::NoSpace { .. } => "fault: no space",
-            #[allow(unreachable_patterns, reason = "faults that the simulation does not inject")]
-            _ => "fault: other",
-        };
-        let call = describe(call);
-        self.world.note(what, || format!("{} {fault:?} of {call}", self.client));
+        let (mishap, fault) = self.fault(call)?;
+        self.world.note(mishap.name(), || format!("{} {fault:?} of {}", self.client, describe(call)));
         Some(fault)
     }
 
-    fn fault(&self, call: &Call<'_>) -> Option<Fault> {
+    fn fault(&self, call: &Call<'_>) -> Option<(Mishap, Fault)> {
         let mut state = self.state();
         if state.is_over {
             return None;
         }
-        if state.outage.is_some() {
-            return state.outage;
-        }
+        let State { chance, outage, .. } = &mut *state;
         let plan = &self.world.plan;
-        let chance = &mut state.chance;
-        let (mishap, _) = plan.mishaps.iter().find(|(_, often)| chance.happens(*often))?;
-        match mishap {
-            Mishap::Refuse => Some(Fault::Refuse),
-            Mishap::LoseAnswer => Some(Fault::LoseAnswer),
-            Mishap::Late => Some(Fault::Late(chance.millis(1, 8_000))),
-            Mishap::Slow => Some(Fault::Slow(chance.millis(1, 8_000))),
-            Mishap::Hang => Some(Fault::Hang),
+        let drawn =
+            || plan.mishaps.iter().find(|(_, often)| chance.happens(*often)).map(|(mishap, _)| *mishap);
+        let mishap = outage.or_else(drawn)?;
+        let fault = match mishap {
+            Mishap::Refuse => Fault::Refuse,
+            Mishap::LoseAnswer => Fault::LoseAnswer,
+            Mishap::Late => Fault::Late(chance.millis(1, 8_000)),
+            Mishap::Slow => Fault::Slow(chance.millis(1, 8_000)),
+            Mishap::Hang => Fault::Hang,
             Mishap::NoSpace => {
                 let needs = Needs::of(call);
-                let is_refused = needs.space && (plan.full == Full::Deletions || !needs.deletes_files);
+                if !needs.space || (plan.full == Full::Puts && needs.deletes_files) {
+                    return None;
+                }
                 let may_be_applied = plan.full == Full::Puts || !needs.puts_files;
-                is_refused.then(|| Fault::NoSpace { applied: may_be_applied && chance.happens(300) })
+                Fault::NoSpace { applied: may_be_applied && chance.happens(300) }
             }
-        }
+        };
+        Some((mishap, fault))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -1,5 +1,4 @@
 #![doc = include_str!("../README.md")]
-#![allow(clippy::large_futures, reason = "there are a few clients to a run, and nothing else on the stack")]
 
 mod chance;
 mod client;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::StreamExt;
-use storage_conformance::decorate::{Fault, Faulty};
+use storage_conformance::decorate::Faulty;
 use storage_core::kv::{
     BackendError, BackendErrorKind, KeyRange, KvBackend, Lease, LeaseId, Limits, Op, RangePage, RangeRequest,
     Revision, Txn, TxnReply, WatchStream,
@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::chance::Chance;
 use crate::judge::Judge;
-use crate::plan::Plan;
+use crate::plan::{Mishap, Plan};
 
 tokio::task_local! {
     /// How many answers to transactions the call that a task makes has lost.
@@ -108,9 +108,9 @@ impl Link {
         self.process.become_if_alive(State::Crashed);
     }
 
-    /// Lets every call suffer this fault from now on, and ends the watches.
-    pub(crate) fn cut(&self, fault: Fault) {
-        self.judge.set_outage(Some(fault));
+    /// Lets this happen to every call from now on, and ends the watches.
+    pub(crate) fn cut(&self, mishap: Mishap) {
+        self.judge.set_outage(Some(mishap));
         self.store.drop_watches();
     }
 

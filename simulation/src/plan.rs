@@ -159,6 +159,19 @@ impl Plan {
     }
 }
 
+impl Mishap {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Refuse => "fault: refused",
+            Self::LoseAnswer => "fault: answer lost",
+            Self::Late => "fault: late",
+            Self::Slow => "fault: slow",
+            Self::Hang => "fault: hangs",
+            Self::NoSpace => "fault: no space",
+        }
+    }
+}
+
 impl Event {
     fn is_of_operators(self) -> bool {
         [Self::Revoke, Self::BreakLock].contains(&self)

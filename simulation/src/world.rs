@@ -94,7 +94,6 @@ impl World {
     /// Looks at what has become of a place in the queue of a lock.
     pub(crate) fn look_at(&self, place: &Seen) {
         match place {
-            Seen::Nothing => {}
             Seen::Two(one, other) => {
                 self.violation(format!("a client has two places in a queue: {one:?} and {other:?}"));
             }
@@ -104,7 +103,7 @@ impl World {
                     self.violation(format!("{holder} believes in the lock {token}, whose place is gone"));
                 }
             }
-            Seen::Went(_) => {}
+            Seen::Went(_) | Seen::Nothing => {}
         }
     }
 
