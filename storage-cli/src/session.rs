@@ -1,16 +1,19 @@
 //! What every command needs: the store and the output.
 
 use std::error::Error as StdError;
+use std::path::Path;
 use std::sync::Arc;
 
 use kv_etcd::EtcdBackend;
 use kv_memory::MemoryBackend;
+use kv_sqlite::{SqliteBackend, SqliteOptions};
 use storage_core::kv::{BackendError, BackendErrorKind, KvBackend};
 use storage_core::{ErrorKind, FilePath, LockName, Storage, StorageOptions};
 use tokio::process::Command;
 
 use crate::choice::{Choice, Given};
 use crate::failure::Failure;
+use crate::local::{blocking, create_directory};
 use crate::output::{Format, Output};
 use crate::store_url::Store;
 
@@ -46,9 +49,10 @@ impl Session {
         let store = match &choice {
             Choice::Url(url) => url.parse().map_err(|error| Failure::usage(format!("{error}")))?,
             Choice::Config(source) => Store::from(source.read().await?),
+            Choice::Default(file) => Store::Sqlite(file.clone()),
         };
         let options = match &store {
-            Store::Memory => StorageOptions::new(),
+            Store::Memory | Store::Sqlite(_) => StorageOptions::new(),
             Store::Etcd(config) => config.storage_options(),
         };
         Ok(Place { choice, store, options })
@@ -60,6 +64,7 @@ impl Store {
     pub(crate) async fn connect(&self) -> Result<Arc<dyn KvBackend>, BackendError> {
         Ok(match self {
             Self::Memory => Arc::new(MemoryBackend::new()),
+            Self::Sqlite(file) => Arc::new(SqliteBackend::open(file, SqliteOptions::default()).await?),
             Self::Etcd(config) => Arc::new(EtcdBackend::connect(config).await?),
         })
     }
@@ -68,6 +73,9 @@ impl Store {
 impl Place {
     /// Opens the tree.
     pub(crate) async fn open(&self) -> Result<Tree, Failure> {
+        if let Choice::Default(file) = &self.choice {
+            make_room_for(file).await?;
+        }
         let backend = self.store.connect().await.map_err(|error| self.not_connected(&error))?;
         let opened = Storage::open(backend, self.options.clone()).await;
         opened.map_err(|error| self.not_opened(error.kind(), &error))
@@ -89,8 +97,15 @@ impl Place {
     }
 
     fn not_opened(&self, kind: ErrorKind, error: &dyn StdError) -> Failure {
-        Failure::opening(&self.store.to_string(), &self.choice.to_check(), kind, error)
+        Failure::opening(&self.store, &self.choice.to_check(), kind, error)
     }
+}
+
+/// Makes the directory of the store that belongs to the user. That of a file which somebody has named must be there.
+async fn make_room_for(file: &Path) -> Result<(), Failure> {
+    let Some(directory) = file.parent().map(Path::to_owned) else { return Ok(()) };
+    let what = format!("cannot make {} for the default store", directory.display());
+    blocking(move || create_directory(&directory)).await.map_err(|error| Failure::local(what, &error))
 }
 
 /// Refuses what is no path before the store is asked; the root is one.

@@ -19,7 +19,11 @@ pub(super) async fn run(session: &mut Session) -> Result<Exit, Failure> {
     let place = session.place().await?;
     // Side by side, so that a store that is dead is told of after one dial timeout.
     let (etcd, clock) = match &place.store {
-        Store::Memory => (None, clock::check(&place.store, Duration::MAX).await),
+        Store::Memory | Store::Sqlite(_) => {
+            // A store that cannot be opened does not serve.
+            place.open().await?;
+            (None, clock::check(&place.store, Duration::MAX).await)
+        }
         Store::Etcd(config) => {
             let clock = clock::check(&place.store, config.dial_timeout());
             let (etcd, clock) = tokio::join!(EtcdHealth::check(config), clock);
@@ -60,7 +64,7 @@ pub(super) async fn run(session: &mut Session) -> Result<Exit, Failure> {
 /// What there is to tell of a store.
 struct Seen {
     store: String,
-    /// `None` for a store within this process.
+    /// `None` for a store without servers.
     etcd: Option<EtcdHealth>,
     clock: Result<Clock, Failure>,
 }

@@ -132,6 +132,11 @@ impl ValueGenerator for Urls {
                 text = format!("memory:{}", driver.pick(&["", "", "//", "x", "\0"])?);
                 None
             }
+            3 => {
+                let slashes = driver.pick(&["", "", "/", "//", "///"])?;
+                text = format!("sqlite:{slashes}{}", Texts.generate(driver)?);
+                None
+            }
             _ => Some(Meaning {
                 scheme,
                 hosts: hosts.iter().map(|(_, host)| *host).collect(),
@@ -164,6 +169,9 @@ impl Meaning {
 fn check_store(store: &Store, seen: &mut Seen) {
     let shown = store.to_string();
     assert_eq!(shown.parse::<Store>().as_ref(), Ok(store), "{shown:?}");
+    if let Store::Sqlite(file) = store {
+        assert!(one_line(&shown) && file.file_name().is_some() && !file.starts_with("//"), "{shown:?}");
+    }
     if let Store::Etcd(config) = store {
         let options = config.storage_options();
         let tree = options.prefix.as_str();
