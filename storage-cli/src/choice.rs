@@ -83,14 +83,15 @@ impl Given {
                 ),
                 (None, Some(path)) => file(Path::new(&path)),
                 (None, None) if variable(SERVERS).is_some() => Choice::Config(ConfigSource::Environment),
-                (None, None) => match data_directory() {
-                    Some(directory) => Choice::Default(directory.join(DEFAULT_STORE)),
-                    None => {
-                        let missing = "no store was given, and there is no home directory for the default one; \
-                                       set --store or KVFS_STORE, or --config, KVFS_CONFIG or";
-                        return Err(Failure::usage(format!("{missing} {SERVERS}; {EXAMPLES}")));
-                    }
-                },
+                (None, None) => {
+                    let directory = data_directory().ok_or_else(|| {
+                        Failure::usage(format!(
+                            "no store was given, and there is no home directory for the default one; set --store or \
+                             KVFS_STORE, or --config, KVFS_CONFIG or {SERVERS}; {EXAMPLES}"
+                        ))
+                    })?;
+                    Choice::Default(directory.join(DEFAULT_STORE))
+                }
             },
         };
         if choice == file(Path::new(STANDARD_INPUT)) {

@@ -41,14 +41,20 @@ impl Failure {
     }
 
     /// The store could not be opened.
-    pub(crate) fn opening(store: &Store, to_check: &str, kind: ErrorKind, error: &dyn StdError) -> Self {
+    pub(crate) fn opening(
+        store: &Store,
+        to_check: &str,
+        kind: ErrorKind,
+        said: String,
+        error: &dyn StdError,
+    ) -> Self {
         let hint = match (store, Exit::of(kind)) {
             (Store::Etcd(_), Exit::Unavailable) => {
                 format!("; is the server at {store} running? check {to_check}")
             }
             _ => format!("; check {to_check}"),
         };
-        let message = format!("store {store}: {}{hint}", with_causes(error.to_string(), error.source()));
+        let message = format!("store {store}: {}{hint}", with_causes(said, error.source()));
         Self::Told { exit: Exit::of(kind), kind: kind.name(), message }
     }
 
@@ -221,7 +227,13 @@ mod tests {
     #[test]
     fn a_cause_that_has_been_said_is_not_repeated() {
         let error = BackendError::new(BackendErrorKind::Unavailable, "dns error").with_source("dns error");
-        let message = message(Failure::opening(&"etcd://a".parse().unwrap(), "x", ErrorKind::Unavailable, &error));
+        let message = message(Failure::opening(
+            &"etcd://a".parse().unwrap(),
+            "x",
+            ErrorKind::Unavailable,
+            error.to_string(),
+            &error,
+        ));
         assert_eq!(message.matches("dns error").count(), 1, "{message}");
         let error = BackendError::new(BackendErrorKind::Unavailable, "connecting").with_source("refused");
         assert!(with_causes(error.to_string(), error.source()).ends_with(": connecting: refused"));

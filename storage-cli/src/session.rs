@@ -78,7 +78,7 @@ impl Place {
         }
         let backend = self.store.connect().await.map_err(|error| self.not_connected(&error))?;
         let opened = Storage::open(backend, self.options.clone()).await;
-        opened.map_err(|error| self.not_opened(error.kind(), &error))
+        opened.map_err(|error| self.not_opened(error.kind(), error.to_string(), &error))
     }
 
     /// Lets a `kvfs` in this command work on the same tree.
@@ -88,7 +88,12 @@ impl Place {
 
     /// The failure to connect to it.
     pub(crate) fn not_connected(&self, error: &BackendError) -> Failure {
-        self.not_opened(not_connected(error), error)
+        let said = match error.kind() {
+            // It is the settings that are wrong: nobody here has made a request.
+            BackendErrorKind::InvalidRequest => error.message().to_owned(),
+            _ => error.to_string(),
+        };
+        self.not_opened(not_connected(error), said, error)
     }
 
     /// What to check when it does not serve.
@@ -96,8 +101,8 @@ impl Place {
         self.choice.to_check()
     }
 
-    fn not_opened(&self, kind: ErrorKind, error: &dyn StdError) -> Failure {
-        Failure::opening(&self.store, &self.choice.to_check(), kind, error)
+    fn not_opened(&self, kind: ErrorKind, said: String, error: &dyn StdError) -> Failure {
+        Failure::opening(&self.store, &self.choice.to_check(), kind, said, error)
     }
 }
 

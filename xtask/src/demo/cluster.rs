@@ -33,10 +33,13 @@ pub(super) fn show(demo: &Demo<'_>) -> Result<()> {
         ensure!(shown.contains(readable), "{key} should hold {readable}");
     }
 
-    heading("Node A holds the lock `renew`, node B waits, node A imports everything once more, and the leader is killed");
+    heading(
+        "Node A holds the lock `renew`, node B waits, node A imports everything once more, and the leader is killed",
+    );
     let mut holder = node_a.start(&["lock", "renew", "--label", "node A", "--", "sleep", "3"])?;
     locks::until_places(&node_b, 1)?;
-    let told = ["lock", "renew", "--label", "node B", "--", "sh", "-c", "echo node B: token $KVFS_LOCK_TOKEN"];
+    let told =
+        ["lock", "renew", "--label", "node B", "--", "sh", "-c", "echo node B: token $KVFS_LOCK_TOKEN"];
     let mut waiter = node_b.start(&told)?;
     let mut import = node_a.start(&["import", text(demo.disk)?, "copy"])?;
     until_some_are_there(&node_b)?;

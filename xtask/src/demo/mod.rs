@@ -72,7 +72,12 @@ impl Demo<'_> {
         let target = self.folder.join(target);
         node.show(&["export", "/", text(&target)?])?;
         let same = compare::trees(self.disk, &target)?;
-        ensure!(same.files == self.tree.files, "{} files are compared, {} were made", same.files, self.tree.files);
+        ensure!(
+            same.files == self.tree.files,
+            "{} files are compared, {} were made",
+            same.files,
+            self.tree.files
+        );
         println!("\n{} files, {} bytes: every byte is that of node A's disk.", same.files, same.bytes);
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use kv_etcd::{Alarm, AlarmKind, Alarms, EndpointHealth, Service};
 use serde::Serialize;
 
-use super::{Clock, Seen, clock};
+use super::{Clock, Reach, Seen, clock};
 use crate::failure::{Failure, one_line};
 use crate::output::{ErrorJson, rfc3339};
 use crate::table;
@@ -93,7 +93,7 @@ struct SessionJson {
 
 impl<'a> From<&'a Seen> for StoreJson<'a> {
     fn from(seen: &'a Seen) -> Self {
-        let etcd = seen.etcd.as_ref();
+        let etcd = seen.etcd();
         let raised = etcd.and_then(|etcd| match &etcd.alarms {
             Alarms::Known(raised) => Some(raised.iter().map(AlarmJson::from).collect()),
             _ => None,
@@ -161,9 +161,10 @@ pub(super) fn lines(seen: &Seen) -> Vec<String> {
         "store".to_owned(),
         format!("{} {}", one_line(&seen.store), if seen.is_serving() { "serves" } else { "does not serve" }),
     ]];
-    match &seen.etcd {
-        None => rows.push(["reach".to_owned(), "it is within this process".to_owned()]),
-        Some(etcd) => {
+    match &seen.reach {
+        Reach::Process => rows.push(["reach".to_owned(), "it is within this process".to_owned()]),
+        Reach::File => rows.push(["reach".to_owned(), "it is a file of this machine".to_owned()]),
+        Reach::Etcd(etcd) => {
             rows.push(["revision".to_owned(), or_dash(etcd.newest_revision.map(|revision| revision.0))]);
             rows.push(["alarms".to_owned(), alarms(&etcd.alarms)]);
             if let Some(end) = etcd.client_certificate_end {
