@@ -55,7 +55,8 @@ async fn a_small_tree_is_stored_as_the_document_shows_it() {
 }
 
 async fn everything(store: &MemoryBackend) -> Vec<Entry> {
-    store.scan(RangeRequest::new(KeyRange::prefix(""))).try_collect().await.unwrap()
+    let entries = store.scan(RangeRequest::new(KeyRange::prefix(""))).try_collect().await;
+    entries.expect("a store in this process answers")
 }
 
 /// A line for each key, and one for its value below it.
