@@ -179,7 +179,9 @@ fn hint(command: &str, kind: ErrorKind) -> Option<&'static str> {
             "`kvfs locks` shows who has the lock"
         }
         (ErrorKind::OutcomeUnknown, _) => "`kvfs stat` shows what is there; running it again is safe",
-        (ErrorKind::NoSpace, _) => "remove files with `kvfs rm`, then compact and defragment the store",
+        (ErrorKind::NoSpace, _) => {
+            "remove files with `kvfs rm`, then compact and defragment the store and disarm its alarm"
+        }
         (ErrorKind::PermissionDenied | ErrorKind::Unauthenticated, _) => {
             "check the rights of the store's user on the tree's prefix"
         }

@@ -1,7 +1,7 @@
 //! Which crate of the workspace may depend on which.
 //!
 //! - `storage-core` knows no other crate, not even in its tests, but for `bad-input`; its `kv/` imports nothing else of the
-//!   crate.
+//!   crate, and only its `layout/` makes keys.
 //! - `kv-*` and `storage-conformance` depend on `storage-core` only.
 //! - `storage-conformance` is for backends, the command and what is not published.
 //! - `etcd-process` and `bad-input` know no other crate, and published crates use them in tests only.
@@ -26,6 +26,7 @@ pub(crate) fn check() -> Result<()> {
     }
     let mut violations = violations(&members);
     violations.extend(sources::foreign_imports_of_kv()?);
+    violations.extend(sources::keys_made_elsewhere()?);
     if !violations.is_empty() {
         bail!("the layering is broken:\n  {}", violations.join("\n  "));
     }
