@@ -11,6 +11,7 @@ use storage_core::kv::{
 use tokio::task;
 use tokio::time::{self, Instant};
 
+use crate::error::Failure;
 use crate::options::SqliteOptions;
 use crate::store::Store;
 use crate::{error, lease, page, txn, watch};
@@ -44,14 +45,20 @@ impl SqliteBackend {
     pub async fn open(path: impl AsRef<Path>, options: SqliteOptions) -> Result<Self, BackendError> {
         let path = path.as_ref().to_owned();
         let deadline = Instant::now() + options.request_timeout;
-        let opening = task::spawn_blocking(move || Store::open(&path, options, deadline));
-        match time::timeout_at(deadline, opening).await {
-            Ok(Ok(Ok(store))) => Ok(Self { store: Arc::new(store) }),
-            Ok(Ok(Err(failure))) if failure.is_busy() => Err(error::timeout("open")),
-            Ok(Ok(Err(failure))) => Err(failure.into_error()),
-            Ok(Err(_gone)) => Err(error::ended("the thread that opens the store").not_applied()),
-            Err(_elapsed) => Err(error::timeout("open")),
-        }
+        let opening = {
+            let path = path.clone();
+            task::spawn_blocking(move || Store::open(&path, options, deadline))
+        };
+        let error = match time::timeout_at(deadline, opening).await {
+            Ok(Ok(Ok(store))) => return Ok(Self { store: Arc::new(store) }),
+            // It names the path, or the one beside it that is meant.
+            Ok(Ok(Err(Failure::Refused(error)))) => return Err(error),
+            Ok(Ok(Err(failure))) if failure.is_busy() => error::timeout("open"),
+            Ok(Ok(Err(failure))) => failure.into_error(),
+            Ok(Err(_gone)) => error::ended("the thread that opens the store").not_applied(),
+            Err(_elapsed) => error::timeout("open"),
+        };
+        Err(error::at(&path, &error))
     }
 
     /// The file of the store, absolute and without links.

@@ -90,8 +90,7 @@ impl Change<'_, '_> {
         let lease = lease.map(LeaseId::get);
         if let Some(before) = versions::newest(connection, key)? {
             self.supersede(key, before)?;
-            let sql = "UPDATE newest SET modified = ?2, lease = ?3, content = ?4 WHERE key = ?1";
-            connection.prepare_cached(sql)?.execute(params![
+            connection.prepare_cached(REPLACE)?.execute(params![
                 key.as_bytes(),
                 number(self.revision),
                 lease,
@@ -115,7 +114,7 @@ impl Change<'_, '_> {
         let connection = self.write.connection;
         let Some(before) = versions::newest(connection, key)? else { return Ok(0) };
         self.supersede(key, before)?;
-        connection.prepare_cached("DELETE FROM newest WHERE key = ?1")?.execute([key.as_bytes()])?;
+        connection.prepare_cached(DELETE)?.execute([key.as_bytes()])?;
         self.log(key)?;
         Ok(1)
     }
@@ -160,3 +159,6 @@ impl Change<'_, '_> {
         Ok(())
     }
 }
+
+pub(crate) const REPLACE: &str = "UPDATE newest SET modified = ?2, lease = ?3, content = ?4 WHERE key = ?1";
+pub(crate) const DELETE: &str = "DELETE FROM newest WHERE key = ?1";

@@ -136,6 +136,11 @@ pub(crate) fn ended(what: &str) -> BackendError {
     BackendError::new(BackendErrorKind::Internal, format!("{what} has ended")).maybe_applied()
 }
 
+/// The same error with the path of the store that could not be opened.
+pub(crate) fn at(path: &Path, error: &BackendError) -> BackendError {
+    with_message(error, format!("{}: {}", error.message(), path.display()))
+}
+
 /// The path is not that of a store, and cannot become one.
 pub(crate) fn unusable(path: &Path, why: &str) -> BackendError {
     BackendError::new(BackendErrorKind::InvalidRequest, format!("{why}: {}", path.display()))
@@ -157,7 +162,11 @@ pub(crate) fn io(path: &Path, error: std::io::Error) -> BackendError {
 
 /// The same error for another caller.
 pub(crate) fn again(error: &BackendError) -> BackendError {
-    let mut again = BackendError::new(error.kind(), error.message());
+    with_message(error, error.message().to_owned())
+}
+
+fn with_message(error: &BackendError, message: String) -> BackendError {
+    let mut again = BackendError::new(error.kind(), message);
     again = if error.is_maybe_applied() { again.maybe_applied() } else { again.not_applied() };
     again = if error.is_retryable() { again.retryable() } else { again.not_retryable() };
     match std::error::Error::source(error) {

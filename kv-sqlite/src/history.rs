@@ -79,7 +79,8 @@ pub(crate) fn changed_keys(
     Ok((meta.revision, keys))
 }
 
-const CHANGES: &str = "SELECT revision, key FROM changes WHERE revision > ?1 ORDER BY revision, key";
+pub(crate) const CHANGES: &str =
+    "SELECT revision, key FROM changes WHERE revision > ?1 ORDER BY revision, key";
 
 /// Forgets what was superseded up to a revision, whose own state stays readable, and says so in `meta`.
 ///
@@ -98,7 +99,7 @@ pub(crate) fn forget(connection: &Connection, meta: &mut Meta, up_to: Revision) 
 }
 
 /// `CROSS JOIN` keeps the order: from the few changes to the versions.
-const FORGET: [&str; 3] = [
+pub(crate) const FORGET: [&str; 3] = [
     "DELETE FROM contents WHERE id IN (
         SELECT superseded.content FROM changes CROSS JOIN superseded
         ON superseded.key = changes.key AND superseded.until = changes.revision

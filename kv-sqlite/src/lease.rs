@@ -105,8 +105,7 @@ pub(crate) fn start_all_again(write: &mut Write<'_>) -> Result<(), Failure> {
 
 /// The lease that ends first unless it is renewed, and when.
 pub(crate) fn first_to_end(connection: &Connection) -> Result<Option<(Moment, LeaseId)>, Failure> {
-    let sql = "SELECT deadline, id FROM leases ORDER BY deadline LIMIT 1";
-    let mut statement = connection.prepare_cached(sql)?;
+    let mut statement = connection.prepare_cached(FIRST_TO_END)?;
     let first = statement.query_row([], |row| Ok((Moment(row.get(0)?), row.get(1)?))).optional()?;
     first
         .map(|(deadline, id)| {
@@ -115,9 +114,13 @@ pub(crate) fn first_to_end(connection: &Connection) -> Result<Option<(Moment, Le
         .transpose()
 }
 
+pub(crate) const FIRST_TO_END: &str = "SELECT deadline, id FROM leases ORDER BY deadline LIMIT 1";
+pub(crate) const KEYS_OF: &str = "SELECT key FROM newest WHERE lease = ?1";
+pub(crate) const FIND: &str = "SELECT ttl, deadline FROM leases WHERE id = ?1";
+
 /// For how long a lease was granted, and when it ends.
 fn find(connection: &Connection, id: LeaseId) -> Result<(Duration, Moment), Failure> {
-    let mut statement = connection.prepare_cached("SELECT ttl, deadline FROM leases WHERE id = ?1")?;
+    let mut statement = connection.prepare_cached(FIND)?;
     let found = statement.query_row([id.get()], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?))).optional()?;
     let (ttl, deadline) = found.ok_or_else(|| error::lease_not_found(id))?;
     let ttl = u64::try_from(ttl).map_err(|_| Failure::Damaged("a lease of less than no time"))?;
@@ -125,7 +128,7 @@ fn find(connection: &Connection, id: LeaseId) -> Result<(Duration, Moment), Fail
 }
 
 fn keys_of(connection: &Connection, id: LeaseId) -> Result<Vec<Key>, Failure> {
-    let mut statement = connection.prepare_cached("SELECT key FROM newest WHERE lease = ?1")?;
+    let mut statement = connection.prepare_cached(KEYS_OF)?;
     let keys = statement.query_map([id.get()], |row| versions::key(row, 0))?;
     Ok(keys.collect::<rusqlite::Result<_>>()?)
 }

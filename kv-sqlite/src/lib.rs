@@ -14,6 +14,8 @@ mod options;
 mod page;
 mod patience;
 mod place;
+#[cfg(test)]
+mod plans;
 mod readers;
 mod schema;
 mod store;

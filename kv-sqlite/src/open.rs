@@ -20,7 +20,8 @@ pub(crate) fn for_writing(
 ) -> Result<Connection, Failure> {
     let mut connection = connect(place, deadline)?;
     if connection.is_readonly("main")? {
-        return Err(error::io(place.file(), std::io::ErrorKind::PermissionDenied.into()).into());
+        let error = std::io::ErrorKind::PermissionDenied.into();
+        return Err(error::io(place.file(), error).into());
     }
     Patience::until(deadline).insist(|| schema::establish(&mut connection, place))?;
     let synchronous = match options.durability {

@@ -48,8 +48,19 @@ impl Place {
         if !metadata.is_file() {
             return Err(error::unusable(path, "not a regular file"));
         }
-        let identity = identity(&metadata);
-        Ok(Self { file, identity })
+        let place = Self { identity: identity(&metadata), file };
+        place.check_access()?;
+        Ok(place)
+    }
+
+    /// Refuses early what SQLite would answer less clearly: it takes a file that cannot be written for one to be read, and has
+    /// one error for whatever it cannot open.
+    fn check_access(&self) -> Result<(), BackendError> {
+        let directory = self.file.parent().unwrap_or(Path::new("/"));
+        for path in [directory, &self.file] {
+            may_be_changed(path).map_err(|error| error::io(path, error))?;
+        }
+        Ok(())
     }
 
     /// The file of the database.
@@ -111,6 +122,25 @@ fn make(_directory: &Path, file: &Path) -> std::io::Result<()> {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
     }
+}
+
+/// Whether the process may read and write a file, or make files in a directory.
+#[cfg(unix)]
+fn may_be_changed(path: &Path) -> std::io::Result<()> {
+    use rustix::fs::{Access, AtFlags, CWD, accessat};
+    let access =
+        if path.is_dir() { Access::WRITE_OK | Access::EXEC_OK } else { Access::READ_OK | Access::WRITE_OK };
+    match accessat(CWD, path, access, AtFlags::EACCESS) {
+        // Where the system cannot tell SQLite will find out.
+        Err(rustix::io::Errno::NOSYS) => Ok(()),
+        told => Ok(told?),
+    }
+}
+
+#[cfg(not(unix))]
+fn may_be_changed(path: &Path) -> std::io::Result<()> {
+    let is_read_only = fs::metadata(path)?.permissions().readonly();
+    if is_read_only && !path.is_dir() { Err(ErrorKind::PermissionDenied.into()) } else { Ok(()) }
 }
 
 #[cfg(unix)]

@@ -125,9 +125,12 @@ fn create(connection: &mut Connection, place: &Place) -> Result<(), Failure> {
     Ok(creating.commit()?)
 }
 
-/// How everything in a database was defined.
+/// How everything in a database was defined, but for the statistics that SQLite keeps where somebody has asked for them.
 fn definitions(connection: &Connection) -> Result<Vec<(String, Option<String>)>, Failure> {
-    let mut statement = connection.prepare("SELECT name, sql FROM sqlite_schema ORDER BY name")?;
+    let mut statement = connection.prepare(
+        "SELECT name, sql FROM sqlite_schema \
+         WHERE NOT (type = 'table' AND name IN ('sqlite_stat1', 'sqlite_stat4')) ORDER BY name",
+    )?;
     let definitions = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(definitions.collect::<rusqlite::Result<_>>()?)
 }

@@ -21,16 +21,13 @@ pub(crate) struct Version {
 
 /// What the key holds now.
 pub(crate) fn newest(connection: &Connection, key: &Key) -> Result<Option<Version>, Failure> {
-    let sql = "SELECT created, modified, lease, content FROM newest WHERE key = ?1";
-    let mut statement = connection.prepare_cached(sql)?;
+    let mut statement = connection.prepare_cached(NEWEST)?;
     Ok(statement.query_row([key.as_bytes()], |row| Version::from_row(row, 0)).optional()?)
 }
 
 /// What the key, which holds something else now or nothing, held right after the change of a revision.
 pub(crate) fn in_force(connection: &Connection, key: &Key, at: Revision) -> Result<Option<Version>, Failure> {
-    let sql = "SELECT created, modified, lease, content FROM superseded WHERE key = ?1 AND until > ?2 \
-               ORDER BY until LIMIT 1";
-    let mut statement = connection.prepare_cached(sql)?;
+    let mut statement = connection.prepare_cached(IN_FORCE)?;
     let row = |row: &Row<'_>| Version::from_row(row, 0);
     let version = statement.query_row(params![key.as_bytes(), number(at)], row).optional()?;
     Ok(version.filter(|version| version.modified <= at))
@@ -141,8 +138,15 @@ impl Version {
     }
 }
 
+pub(crate) const NEWEST: &str = "SELECT created, modified, lease, content FROM newest WHERE key = ?1";
+pub(crate) const IN_FORCE: &str = "SELECT created, modified, lease, content FROM superseded \
+                                   WHERE key = ?1 AND until > ?2 ORDER BY until LIMIT 1";
+pub(crate) const NEXT_SUPERSEDED: &str = "SELECT key FROM superseded WHERE key >= ?1 ORDER BY key LIMIT 1";
+pub(crate) const VALUE: &str = "SELECT value FROM contents WHERE id = ?1";
+
 /// The range ends where the reader stops: SQLite would have to be given its end in another statement than where there is none.
-const WALK: &str = "SELECT key, created, modified, lease, content FROM newest WHERE key >= ?1 ORDER BY key";
+pub(crate) const WALK: &str =
+    "SELECT key, created, modified, lease, content FROM newest WHERE key >= ?1 ORDER BY key";
 
 fn next_in(rows: &mut rusqlite::Rows<'_>, range: &KeyRange) -> Result<Option<(Key, Version)>, Failure> {
     if range.is_empty() {
@@ -155,14 +159,13 @@ fn next_in(rows: &mut rusqlite::Rows<'_>, range: &KeyRange) -> Result<Option<(Ke
 
 /// The first key from here on in the range that has a superseded version.
 fn next_superseded(connection: &Connection, from: &Key, range: &KeyRange) -> Result<Option<Key>, Failure> {
-    let sql = "SELECT key FROM superseded WHERE key >= ?1 ORDER BY key LIMIT 1";
-    let mut statement = connection.prepare_cached(sql)?;
+    let mut statement = connection.prepare_cached(NEXT_SUPERSEDED)?;
     let found = statement.query_row([from.as_bytes()], |row| key(row, 0)).optional()?;
     Ok(found.filter(|key| range.contains(key)))
 }
 
 fn value(connection: &Connection, content: i64) -> Result<Bytes, Failure> {
-    let mut statement = connection.prepare_cached("SELECT value FROM contents WHERE id = ?1")?;
+    let mut statement = connection.prepare_cached(VALUE)?;
     let value = statement.query_row([content], |row| bytes(row, 0)).optional()?;
     value.ok_or(Failure::Damaged("a value is missing"))
 }
