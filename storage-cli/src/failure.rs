@@ -9,7 +9,7 @@ use storage_core::{Error, ErrorKind};
 use crate::exit::Exit;
 
 /// Why the command, or one file's part of it, failed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Failure {
     /// What the user is told.
     Told { exit: Exit, kind: &'static str, message: String },

@@ -225,7 +225,8 @@ mod tests {
     fn a_record_holds_the_times_of_years_with_four_digits() {
         let record = |modified| Record { modified, ..golden() };
         let second = Duration::from_secs(1);
-        let (first, last) = (Duration::from_secs(62_167_219_200), Duration::new(253_402_207_200, 999_999_999));
+        let (first, last) =
+            (Duration::from_secs(62_167_219_200), Duration::new(253_402_207_200, 999_999_999));
         for held in [
             SystemTime::UNIX_EPOCH - first,
             SystemTime::UNIX_EPOCH - Duration::new(1, 1),

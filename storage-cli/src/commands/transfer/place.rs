@@ -1,75 +1,106 @@
-//! Puts one file into a local directory, and nowhere else.
+//! Puts files into a local directory, and nowhere else.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use storage_core::{ErrorKind, File, Sha1Digest};
+use storage_core::{ErrorKind, FilePath, Sha1Digest};
 
+use super::{Loaded, OfOneFile};
 use crate::failure::Failure;
 use crate::local::{self, Existing, Found, create_directory};
 
-/// Writes a file of the tree below a directory, and reads it back.
+/// Where a file of a tree goes below a directory, and whether there is one.
+#[derive(Debug)]
+pub(super) enum Spot {
+    Free(PathBuf),
+    Taken(PathBuf),
+}
+
+/// Looks where a file would go, without changing anything.
 ///
 /// The inner result is about this file only: something stands in its way. The outer one is about the disk.
-pub(super) fn place(
-    dir: &Path,
-    components: &[String],
-    file: &File,
-    existing: Existing,
-) -> Result<Result<(), Failure>, Failure> {
-    let about = format!("export {:?}", file.metadata.path.as_str());
-    let conflict = |target: &Path, what: &str| {
-        let target = target.display();
-        Ok(Err(Failure::of_kind(ErrorKind::AlreadyExists, format!("{about}: {target} {what}"))))
-    };
-    let failed = |target: &Path, error: &io::Error| {
-        Failure::local(format!("{about}: cannot write {}", target.display()), error)
-    };
-
-    let Some(target) = below(dir, components) else {
-        return conflict(dir, "cannot hold a file of this name on this system");
+pub(super) fn spot(dir: &Path, path: &FilePath, about: &str) -> OfOneFile<Spot> {
+    let Some(target) = below(dir, path) else {
+        return conflict(about, dir, "cannot hold a file of this name on this system");
     };
     for directory in ancestors(dir, &target) {
-        match Found::at(directory).map_err(|error| failed(directory, &error))? {
+        match Found::at(directory).map_err(|error| failed(about, directory, &error))? {
             Found::Directory => {}
-            Found::Nothing => create_directory(directory).map_err(|error| failed(directory, &error))?,
+            Found::Nothing => return Ok(Ok(Spot::Free(target))),
             found @ (Found::File | Found::Other) => {
                 let what = format!("is {}, where a directory is needed; move it away", found.describe());
-                return conflict(directory, &what);
+                return conflict(about, directory, &what);
             }
         }
     }
-    match Found::at(&target).map_err(|error| failed(&target, &error))? {
-        Found::Nothing => {}
-        Found::File => {
-            let there = fs::read(&target).map_err(|error| failed(&target, &error))?;
-            if there == file.content {
-                return Ok(Ok(()));
-            }
-            if existing == Existing::Keep {
-                return conflict(&target, "has another content; --force replaces it");
-            }
-        }
+    match Found::at(&target).map_err(|error| failed(about, &target, &error))? {
+        Found::Nothing => Ok(Ok(Spot::Free(target))),
+        Found::File => Ok(Ok(Spot::Taken(target))),
         found @ (Found::Directory | Found::Other) => {
-            return conflict(&target, &format!("is {}; move it away", found.describe()));
+            conflict(about, &target, &format!("is {}; move it away", found.describe()))
         }
-    }
-    match local::write(&target, &file.content, existing) {
-        Ok(()) => verify(&target, file, &about).map(Ok),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            conflict(&target, "was made by somebody else just now; --force replaces it")
-        }
-        Err(error) => Err(failed(&target, &error)),
     }
 }
 
-/// Reads back what was written, against the checksum in the store.
-fn verify(target: &Path, file: &File, about: &str) -> Result<(), Failure> {
+/// Whether a file has this content.
+pub(super) fn holds(target: &Path, size: u64, sha1: Sha1Digest, about: &str) -> Result<bool, Failure> {
+    let is_same = || -> io::Result<bool> {
+        Ok(fs::metadata(target)?.len() == size && Sha1Digest::of(&fs::read(target)?) == sha1)
+    };
+    is_same().map_err(|error| Failure::local(format!("{about}: cannot read {}", target.display()), &error))
+}
+
+/// Writes a file, and reads it back.
+pub(super) fn write(spot: &Spot, file: &Loaded, existing: Existing, about: &str) -> OfOneFile<()> {
+    let (Spot::Free(target) | Spot::Taken(target)) = spot;
+    if matches!((spot, existing), (Spot::Taken(_), Existing::Keep)) {
+        return conflict(about, target, "has another content; --force replaces it");
+    }
+    if let Some(directory) = target.parent() {
+        create_directory(directory).map_err(|error| failed(about, directory, &error))?;
+    }
+    match local::write_of(target, &file.content, file.modified, existing) {
+        Ok(()) => verify(target, file, about).map(Ok),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            conflict(about, target, "was made by somebody else just now; --force replaces it")
+        }
+        Err(error) => Err(failed(about, target, &error)),
+    }
+}
+
+/// Removes a file, and the directories above it that are empty then.
+pub(super) fn remove(dir: &Path, path: &FilePath, about: &str) -> Result<(), Failure> {
+    let Some(target) = below(dir, path) else { return Ok(()) };
+    match fs::remove_file(&target) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(Failure::local(format!("{about}: cannot delete {}", target.display()), &error));
+        }
+        _ => {}
+    }
+    for directory in ancestors(dir, &target).iter().rev() {
+        if fs::remove_dir(directory).is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn conflict<T>(about: &str, target: &Path, what: &str) -> OfOneFile<T> {
+    let target = target.display();
+    Ok(Err(Failure::of_kind(ErrorKind::AlreadyExists, format!("{about}: {target} {what}"))))
+}
+
+fn failed(about: &str, target: &Path, error: &io::Error) -> Failure {
+    Failure::local(format!("{about}: cannot write {}", target.display()), error)
+}
+
+/// Reads back what was written, against the checksum of what was to be written.
+fn verify(target: &Path, file: &Loaded, about: &str) -> Result<(), Failure> {
     let name = target.display();
     let read = fs::read(target);
     let read = read.map_err(|error| Failure::local(format!("{about}: cannot read {name} back"), &error))?;
-    if file.metadata.sha1 == Some(Sha1Digest::of(&read)) {
+    if file.sha1 == Sha1Digest::of(&read) {
         return Ok(());
     }
     let error = io::Error::new(io::ErrorKind::InvalidData, "it does not hold what was written");
@@ -77,16 +108,16 @@ fn verify(target: &Path, file: &File, about: &str) -> Result<(), Failure> {
 }
 
 /// The local path of these components, if each is a plain name here. On Unix all are; elsewhere one may mean a drive.
-fn below(dir: &Path, components: &[String]) -> Option<PathBuf> {
-    let mut path = dir.to_owned();
-    for component in components {
+fn below(dir: &Path, path: &FilePath) -> Option<PathBuf> {
+    let mut local = dir.to_owned();
+    for component in path.components() {
         let mut parts = Path::new(component).components();
         match (parts.next(), parts.next()) {
-            (Some(std::path::Component::Normal(name)), None) if name == component.as_str() => path.push(name),
+            (Some(std::path::Component::Normal(name)), None) if name == component => local.push(name),
             _ => return None,
         }
     }
-    Some(path)
+    Some(local)
 }
 
 /// The directories between `dir` and the target, from the top, without either.
@@ -100,14 +131,14 @@ fn ancestors<'a>(dir: &Path, target: &'a Path) -> Vec<&'a Path> {
 mod tests {
     use super::*;
 
+    fn path(path: &str) -> FilePath {
+        FilePath::parse(path).unwrap()
+    }
+
     #[test]
-    fn no_component_leads_out() {
+    fn a_file_lies_below_its_directory() {
         let dir = Path::new("out");
-        let below = |component: &str| below(dir, &["a".to_owned(), component.to_owned()]);
-        assert_eq!(below("b"), Some(dir.join("a").join("b")));
-        for component in ["..", ".", "", "/etc", "a/b", "b/"] {
-            assert_eq!(below(component), None, "{component}");
-        }
+        assert_eq!(below(dir, &path("a/b")), Some(dir.join("a").join("b")));
     }
 
     #[test]
@@ -117,18 +148,29 @@ mod tests {
         assert!(ancestors(dir, Path::new("x/out/c")).is_empty());
     }
 
-    #[tokio::test]
-    async fn what_counts_is_what_is_on_the_disk() {
-        let tree =
-            storage_core::Storage::open(kv_memory::MemoryBackend::new(), storage_core::StorageOptions::new());
-        let tree = tree.await.unwrap();
-        tree.store("a", "one").await.unwrap();
-        let file = tree.load_file("a").await.unwrap();
+    #[test]
+    fn what_counts_is_what_is_on_the_disk() {
         let folder = tempfile::tempdir().unwrap();
-        place(folder.path(), &["a".to_owned()], &file, Existing::Keep).unwrap().unwrap();
-        let target = folder.path().join("a");
+        let file = Loaded::new("one".into(), None);
+        let free = spot(folder.path(), &path("a/b"), "test").unwrap().unwrap();
+        write(&free, &file, Existing::Keep, "test").unwrap().unwrap();
+        let target = folder.path().join("a/b");
         verify(&target, &file, "test").unwrap();
         fs::write(&target, "two").unwrap();
         verify(&target, &file, "test").unwrap_err();
+    }
+
+    #[test]
+    fn what_is_emptied_goes_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        fs::create_dir_all(dir.join("a/b/c")).unwrap();
+        fs::write(dir.join("a/b/c/file"), "x").unwrap();
+        fs::write(dir.join("a/other"), "x").unwrap();
+        remove(dir, &path("a/b/c/file"), "test").unwrap();
+        assert!(!dir.join("a/b").exists() && dir.join("a/other").exists());
+        remove(dir, &path("a/other"), "test").unwrap();
+        assert!(!dir.join("a").exists() && dir.exists());
+        remove(dir, &path("gone"), "test").unwrap();
     }
 }
