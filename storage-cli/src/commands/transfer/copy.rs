@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use storage_core::{FilePath, Sha1Digest, Version};
+use storage_core::{ErrorKind, FilePath, Sha1Digest, Version};
 
 use super::budget::{Budget, largest};
 use super::order::{Extras, Mode, Order};
@@ -12,6 +12,7 @@ use super::{Item, Loaded, OfOneFile, Survey, find, is_in_the_way};
 use crate::commands::concurrent::for_each_while;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
+use crate::local::Existing;
 use crate::output::Format;
 use crate::progress::Progress;
 
@@ -156,6 +157,10 @@ impl<'a> Job<'a> {
             Ok(Standing::Other) => Action::Replaced,
             Err(problem) => return Ok(Err(problem)),
         };
+        if action == Action::Replaced && self.order.existing == Existing::Keep && target.is_store() {
+            let message = format!("{}: has another content; --force replaces it", verb.about(path.as_str()));
+            return Ok(Err(Failure::of_kind(ErrorKind::AlreadyExists, message)));
+        }
         let (modified, version) = (item.modified, item.version);
         if action == Action::Unchanged || self.order.mode == Mode::Dry {
             return Ok(Ok(Done { path: path.clone(), action, size, sha1, modified, version }));

@@ -1,5 +1,6 @@
 //! Writing a tar: as a whole, in the order of its paths, and checked before it has its name.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Seek};
 use std::path::Path;
@@ -67,7 +68,7 @@ async fn pack_into(job: &Job<'_>, tar: &TarFile, tally: &mut Tally) -> Result<()
     if tally.problems.is_empty() && job.survey.damaged.is_empty() {
         tally.deleted = gone.iter().map(|item| item.path.clone()).collect();
     } else if let Some(old) = &old
-        && old.items.iter().any(|there| !tally.done.iter().any(|done| done.path == there.path))
+        && loses(old, tally)
     {
         job.survey.damaged.iter().for_each(|(_, damage)| tally.problems.push(damage.clone()));
         let why = "not everything could be read, and the tar that is there has files that would be lost";
@@ -101,6 +102,12 @@ async fn pack_into(job: &Job<'_>, tar: &TarFile, tally: &mut Tally) -> Result<()
             job.interrupt.unless(&about, copied).await
         }
     }
+}
+
+/// Whether a tar that is there has files that were not written.
+fn loses(old: &Old, tally: &Tally) -> bool {
+    let written: BTreeSet<_> = tally.done.iter().map(|done| &done.path).collect();
+    old.items.iter().any(|there| !written.contains(&there.path))
 }
 
 /// What is at the place of the tar. An empty file is as good as none.

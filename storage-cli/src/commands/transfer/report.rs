@@ -144,10 +144,11 @@ impl SummaryJson {
     /// For commands with one end in the store.
     fn as_one(&self, verb: Verb) -> String {
         let (past, count) = match verb {
-            Verb::Import => ("imported", self.imported),
-            _ => ("exported", self.exported),
+            Verb::Import => ("imported", self.imported.unwrap_or_default()),
+            _ => ("exported", self.exported.unwrap_or_default()),
         };
-        let mut line = format!("{past} {}, {} bytes, verified", files(count.unwrap_or_default()), self.bytes);
+        let files = if count == 1 { "file" } else { "files" };
+        let mut line = format!("{past} {count} {files}, {} bytes, verified", self.bytes);
         if self.unchanged > 0 {
             line.push_str(&format!(", {} unchanged", self.unchanged));
         }

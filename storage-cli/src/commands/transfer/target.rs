@@ -65,6 +65,11 @@ impl Target {
         Ok(Self::Directory { root, there })
     }
 
+    /// Whether nothing but the order keeps it from replacing what it has.
+    pub(super) fn is_store(&self) -> bool {
+        matches!(self, Self::Tree { .. })
+    }
+
     /// What is there, as far as it was looked for.
     pub(super) fn there(&self) -> &[Item] {
         let (Self::Tree { there, .. } | Self::Directory { there, .. }) = self;
