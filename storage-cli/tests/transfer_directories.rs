@@ -1,4 +1,4 @@
-//! Directories as certmagic's FileStorage keeps them.
+//! Directories as certmagic's `FileStorage` keeps them.
 #![allow(clippy::unwrap_used, reason = "a helper that fails fails the test")]
 
 mod support;

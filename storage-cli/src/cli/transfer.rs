@@ -91,7 +91,7 @@ pub(crate) struct Ends {
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct Hidden {
     /// Of a local directory, take also what is left out otherwise: dot files, and the locks and temporary files of
-    /// certmagic's FileStorage.
+    /// certmagic's `FileStorage`.
     #[arg(short, long)]
     pub(crate) all: bool,
 }

@@ -56,7 +56,8 @@ impl Tar {
         let record = |(key, value): &(&str, &str)| {
             let rest = format!(" {key}={value}\n");
             // The length counts its own digits.
-            let length = (rest.len()..).find(|length| length.to_string().len() + rest.len() == *length);
+            let length =
+                (rest.len()..rest.len() + 9).find(|length| length.to_string().len() + rest.len() == *length);
             format!("{}{rest}", length.unwrap())
         };
         let content: String = fields.iter().map(record).collect();

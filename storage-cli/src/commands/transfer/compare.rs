@@ -90,7 +90,7 @@ pub(in super::super) async fn run(
             compare(one, other, hidden).await
         };
         let compared = interrupt.unless(&about, compared).await?;
-        report(compared, &about, session)
+        report(&compared, &about, session)
     })
     .await
 }
@@ -218,7 +218,7 @@ fn pairs<'s>(
     })
 }
 
-fn report(comparison: Comparison, about: &str, session: &mut Session) -> Result<Exit, Failure> {
+fn report(comparison: &Comparison, about: &str, session: &mut Session) -> Result<Exit, Failure> {
     let count = |difference| comparison.found.iter().filter(|found| found.difference == difference).count();
     let summary = SummaryJson {
         equal: comparison.found.is_empty() && comparison.problems.is_empty(),

@@ -82,26 +82,22 @@ async fn pack_into(job: &Job<'_>, tar: &TarFile, tally: &mut Tally) -> Result<()
     let copy = written.file.try_clone().map_err(|error| failed(&error))?;
     let archive = Archive::of(copy, "the tar that was written".to_owned());
     verify(job, archive, tally).await?;
-    match (tar, written.name) {
-        (TarFile::File(path), Some(name)) => {
-            let (path, existing) = (path.clone(), job.order.existing);
-            blocking(move || keep(&path, name, existing, old.is_some(), &about)).await
-        }
-        _ => {
-            let mut file = written.file;
-            let copied = blocking(move || {
-                file.rewind()?;
-                io::copy(&mut file, &mut io::stdout().lock())
-            });
-            let copied = async {
-                copied.await.map(drop).map_err(|error| match error.kind() {
-                    io::ErrorKind::BrokenPipe => Failure::ReaderGone,
-                    _ => Failure::local("cannot write to standard output", &error),
-                })
-            };
-            job.interrupt.unless(&about, copied).await
-        }
+    if let (TarFile::File(path), Some(name)) = (tar, written.name) {
+        let (path, existing) = (path.clone(), job.order.existing);
+        return blocking(move || keep(&path, name, existing, old.is_some(), &about)).await;
     }
+    let mut file = written.file;
+    let copied = blocking(move || {
+        file.rewind()?;
+        io::copy(&mut file, &mut io::stdout().lock())
+    });
+    let copied = async {
+        copied.await.map(drop).map_err(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe => Failure::ReaderGone,
+            _ => Failure::local("cannot write to standard output", &error),
+        })
+    };
+    job.interrupt.unless(&about, copied).await
 }
 
 /// Whether a tar that is there has files that were not written.

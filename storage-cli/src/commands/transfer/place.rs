@@ -22,7 +22,7 @@ pub(super) enum Spot {
 /// The inner result is about this file only: something stands in its way. The outer one is about the disk.
 pub(super) fn spot(dir: &Path, path: &FilePath, about: &str) -> OfOneFile<Spot> {
     let Some(target) = below(dir, path) else {
-        return conflict(about, dir, "cannot hold a file of this name on this system");
+        return Ok(Err(conflict(about, dir, "cannot hold a file of this name on this system")));
     };
     for directory in ancestors(dir, &target) {
         match Found::at(directory).map_err(|error| failed(about, directory, &error))? {
@@ -30,7 +30,7 @@ pub(super) fn spot(dir: &Path, path: &FilePath, about: &str) -> OfOneFile<Spot> 
             Found::Nothing => return Ok(Ok(Spot::Free(target))),
             found @ (Found::File | Found::Other) => {
                 let what = format!("is {}, where a directory is needed; move it away", found.describe());
-                return conflict(about, directory, &what);
+                return Ok(Err(conflict(about, directory, &what)));
             }
         }
     }
@@ -38,7 +38,7 @@ pub(super) fn spot(dir: &Path, path: &FilePath, about: &str) -> OfOneFile<Spot> 
         Found::Nothing => Ok(Ok(Spot::Free(target))),
         Found::File => Ok(Ok(Spot::Taken(target))),
         found @ (Found::Directory | Found::Other) => {
-            conflict(about, &target, &format!("is {}; move it away", found.describe()))
+            Ok(Err(conflict(about, &target, &format!("is {}; move it away", found.describe()))))
         }
     }
 }
@@ -55,7 +55,7 @@ pub(super) fn holds(target: &Path, size: u64, sha1: Sha1Digest, about: &str) -> 
 pub(super) fn write(spot: &Spot, file: &Loaded, existing: Existing, about: &str) -> OfOneFile<()> {
     let (Spot::Free(target) | Spot::Taken(target)) = spot;
     if matches!((spot, existing), (Spot::Taken(_), Existing::Keep)) {
-        return conflict(about, target, "has another content; --force replaces it");
+        return Ok(Err(conflict(about, target, "has another content; --force replaces it")));
     }
     if let Some(directory) = target.parent() {
         create_directory(directory).map_err(|error| failed(about, directory, &error))?;
@@ -63,7 +63,7 @@ pub(super) fn write(spot: &Spot, file: &Loaded, existing: Existing, about: &str)
     match local::write_of(target, &file.content, file.modified, existing) {
         Ok(()) => verify(target, file, about).map(Ok),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            conflict(about, target, "was made by somebody else just now; --force replaces it")
+            Ok(Err(conflict(about, target, "was made by somebody else just now; --force replaces it")))
         }
         Err(error) => Err(failed(about, target, &error)),
     }
@@ -86,9 +86,9 @@ pub(super) fn remove(dir: &Path, path: &FilePath, about: &str) -> Result<(), Fai
     Ok(())
 }
 
-fn conflict<T>(about: &str, target: &Path, what: &str) -> OfOneFile<T> {
+fn conflict(about: &str, target: &Path, what: &str) -> Failure {
     let target = target.display();
-    Ok(Err(Failure::of_kind(ErrorKind::AlreadyExists, format!("{about}: {target} {what}"))))
+    Failure::of_kind(ErrorKind::AlreadyExists, format!("{about}: {target} {what}"))
 }
 
 fn failed(about: &str, target: &Path, error: &io::Error) -> Failure {

@@ -148,31 +148,22 @@ impl SummaryJson {
             _ => ("exported", self.exported.unwrap_or_default()),
         };
         let files = if count == 1 { "file" } else { "files" };
-        let mut line = format!("{past} {count} {files}, {} bytes, verified", self.bytes);
-        if self.unchanged > 0 {
-            line.push_str(&format!(", {} unchanged", self.unchanged));
-        }
-        if self.skipped > 0 {
-            line.push_str(&format!(", {} skipped", self.skipped));
-        }
-        line
+        let mut parts = vec![format!("{past} {count} {files}, {} bytes, verified", self.bytes)];
+        let others = [(self.unchanged, "unchanged"), (self.skipped, "skipped")];
+        let others = others.iter().filter(|(count, _)| *count > 0);
+        parts.extend(others.map(|(count, what)| format!("{count} {what}")));
+        parts.join(", ")
     }
 
     fn as_list(&self) -> String {
-        let mut line = format!("{} copied", files(self.copied));
-        for (count, what) in
-            [(self.replaced, "replaced"), (self.unchanged, "unchanged"), (self.deleted, "deleted")]
-        {
-            if count > 0 {
-                line.push_str(&format!(", {} {what}", grouped(count as u64)));
-            }
-        }
-        line.push_str(&format!(", {} bytes, verified", grouped(self.bytes)));
-        if self.skipped > 0 {
-            line.push_str(&format!(", {} skipped", self.skipped));
-        }
-        line.push_str(&format!(", in {:.1} s", self.seconds));
-        line
+        let mut parts = vec![format!("{} copied", files(self.copied))];
+        parts.extend(counted(self.replaced, "replaced"));
+        parts.extend(counted(self.unchanged, "unchanged"));
+        parts.extend(counted(self.deleted, "deleted"));
+        parts.push(format!("{} bytes, verified", grouped(self.bytes)));
+        parts.extend(counted(self.skipped, "skipped"));
+        parts.push(format!("in {:.1} s", self.seconds));
+        parts.join(", ")
     }
 
     fn as_plan(&self) -> String {
@@ -182,6 +173,11 @@ impl SummaryJson {
             "would copy {copied}, replace {replaced}, delete {deleted}, {bytes} bytes; {unchanged} unchanged"
         )
     }
+}
+
+/// A number that is worth saying.
+fn counted(count: usize, what: &str) -> Option<String> {
+    (count > 0).then(|| format!("{} {what}", grouped(count as u64)))
 }
 
 fn files(count: usize) -> String {
