@@ -1,5 +1,7 @@
 //! Tar files, as `caddy storage export`, GNU tar and others write and read them.
 
+#[cfg(test)]
+mod fuzz;
 mod read;
 mod time;
 mod write;
