@@ -2,6 +2,7 @@
 
 mod config;
 mod lock;
+mod transfer;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use crate::output::Format;
 
 pub(crate) use config::{Config, ConfigCommand};
 pub(crate) use lock::{Break, Lock, Locks, LocksCommand, Target, TryLock, Watch};
+pub(crate) use transfer::{Cp, Diff, Export, Hidden, Import, Sync};
 
 /// A small, safe file tree for the members of a cluster, kept in etcd.
 #[derive(Debug, Parser)]
@@ -48,10 +50,31 @@ pub(crate) enum Command {
     Rm(Rm),
     /// Move a file, never onto another.
     Mv(Mv),
-    /// Store all files of a local directory, then check that they are in the store.
+    /// Store all files of a local directory or a tar, then check that they are in the store.
+    ///
+    /// Looks at everything first, and stores nothing if anything cannot be stored. Files that are in the store already
+    /// are passed over, so running it again goes on where it was ended.
     Import(Import),
-    /// Write a file or all files of a directory to a local directory, then check them.
+    /// Write a file or all files of a directory to a local directory or a tar, then check them.
+    ///
+    /// The files of a directory are made with mode 0600 and replaced only with --force, one by one. A tar is written as
+    /// a whole, under a temporary name until it is checked; the same files give the same bytes.
     Export(Export),
+    /// Copy a file or a tree between any two of stores, local directories and tars; nothing is deleted.
+    ///
+    /// What is in a directory goes into the target itself. A file goes into a directory that exists or is written with
+    /// a slash behind it; else it gets the name of the target. What is there with another content is replaced.
+    Cp(Cp),
+    /// Make a tree as another is, between any two of stores, local directories and tars.
+    ///
+    /// As `cp`. With --delete also what only the target has is deleted, in the end and only if all of the source could
+    /// be read. What is left out of a local directory is never deleted there.
+    Sync(Sync),
+    /// Compare two files or trees by size and SHA-1: the code is 0 if they are equal, and 1 if not.
+    ///
+    /// Prints a line for every difference: `only in A: PATH`, `only in B: PATH` or `differs: PATH (...)`. Times are not
+    /// compared. What is not found ends it with code 2.
+    Diff(Diff),
     /// Run a command while holding a lock.
     ///
     /// Waits until everybody who asked for the lock before has let go of it, runs the command, and releases the lock.
@@ -133,26 +156,6 @@ pub(crate) struct Mv {
     pub(crate) from: String,
     /// Its new path.
     pub(crate) to: String,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Import {
-    /// The local directory.
-    pub(crate) dir: PathBuf,
-    /// The directory in the tree, which need not exist.
-    #[arg(default_value = "", hide_default_value = true)]
-    pub(crate) path: String,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Export {
-    /// A path in the tree; "" is the whole tree.
-    pub(crate) path: String,
-    /// The local directory, made if need be.
-    pub(crate) dir: PathBuf,
-    /// Replace local files that have another content.
-    #[arg(short, long)]
-    pub(crate) force: bool,
 }
 
 impl Cli {

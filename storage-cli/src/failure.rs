@@ -10,7 +10,7 @@ use crate::exit::Exit;
 use crate::store_url::Store;
 
 /// Why the command, or one file's part of it, failed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Failure {
     /// What the user is told.
     Told { exit: Exit, kind: &'static str, message: String },

@@ -8,7 +8,9 @@ mod exit;
 mod failure;
 #[cfg(test)]
 mod fuzz;
+mod interrupt;
 mod local;
+mod location;
 mod output;
 mod progress;
 mod session;
@@ -42,10 +44,13 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::local("cannot start", &error))?;
-    runtime.block_on(async {
+    let result = runtime.block_on(async {
         let mut session = Session::new(cli.format(), cli.given);
         let exit = commands::run(cli.command, &mut session).await?;
         session.output.finish()?;
         Ok(exit)
-    })
+    });
+    // A thread that still reads standard input is not waited for.
+    runtime.shutdown_background();
+    result
 }

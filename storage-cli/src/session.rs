@@ -29,6 +29,7 @@ pub(crate) struct Session {
 /// Where the tree is, and how it is opened.
 pub(crate) struct Place {
     choice: Choice,
+    to_check: String,
     pub(crate) store: Store,
     pub(crate) options: StorageOptions,
 }
@@ -45,7 +46,11 @@ impl Session {
 
     /// Finds out where the tree is. The store is not asked.
     pub(crate) async fn place(&self) -> Result<Place, Failure> {
-        let choice = self.given.choice()?;
+        self.place_of(self.given.choice()?).await
+    }
+
+    /// Finds out where the tree of this choice is. The store is not asked.
+    pub(crate) async fn place_of(&self, choice: Choice) -> Result<Place, Failure> {
         let store = match &choice {
             Choice::Url(url) => url.parse().map_err(|error| Failure::usage(format!("{error}")))?,
             Choice::Config(source) => Store::from(source.read().await?),
@@ -55,7 +60,7 @@ impl Session {
             Store::Memory | Store::Sqlite(_) => StorageOptions::new(),
             Store::Etcd(config) => config.storage_options(),
         };
-        Ok(Place { choice, store, options })
+        Ok(Place { to_check: choice.to_check(), choice, store, options })
     }
 }
 
@@ -98,11 +103,17 @@ impl Place {
 
     /// What to check when it does not serve.
     pub(crate) fn to_check(&self) -> String {
-        self.choice.to_check()
+        self.to_check.clone()
+    }
+
+    /// This place, of which something else is to be checked than the options that name the store of a run.
+    pub(crate) fn with_to_check(mut self, what: &str) -> Self {
+        what.clone_into(&mut self.to_check);
+        self
     }
 
     fn not_opened(&self, kind: ErrorKind, said: String, error: &dyn StdError) -> Failure {
-        Failure::opening(&self.store, &self.choice.to_check(), kind, said, error)
+        Failure::opening(&self.store, &self.to_check, kind, said, error)
     }
 }
 

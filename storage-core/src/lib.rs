@@ -32,5 +32,5 @@ pub use layout::KeyPrefix;
 pub use lock::{FencingToken, LockEntry, LockGuard, LockName, LockOptions, LockState};
 pub use metadata::{DirEntry, EntryKind, File, Metadata, Version};
 pub use path::FilePath;
-pub use storage::{Filter, ListItem, ListOptions, ListStream, LoadOrStore, Storage};
+pub use storage::{Filter, ListItem, ListOptions, ListStream, LoadOrStore, Storage, StoreOptions};
 pub use watch::{ChangeKind, ChangeStream, WatchEvent};

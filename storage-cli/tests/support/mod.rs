@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "a helper that fails fails the test")]
 
+pub(crate) mod archives;
 #[cfg(unix)]
 pub(crate) mod started;
 

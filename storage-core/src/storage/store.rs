@@ -2,7 +2,7 @@ use bytes::Bytes;
 
 use super::check::Check;
 use super::write::{Write, Written};
-use super::{Storage, Trace, file_path};
+use super::{Storage, StoreOptions, Trace, file_path};
 use crate::environment::Surroundings;
 use crate::error::Result;
 use crate::kv::{Get, KvBackend, Op, Revision};
@@ -39,6 +39,37 @@ impl<B: KvBackend> Storage<B> {
     /// `InvalidPath` also for the root. `TooLarge` names the limit; nothing is sent then.
     pub async fn store(&self, path: &str, content: impl Into<Bytes> + Send) -> Result<Metadata> {
         operation("store", path, self.store_under(None, path, content.into())).await
+    }
+
+    /// Stores a file as [`store`](Self::store) does, with more to say about it. One round trip.
+    ///
+    /// ```
+    /// # use std::time::{Duration, SystemTime};
+    /// # use storage_core::kv::KvBackend;
+    /// # use storage_core::{Result, Storage, StoreOptions};
+    /// # async fn copy<B: KvBackend>(storage: Storage<B>) -> Result<()> {
+    /// let written = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    /// let options = StoreOptions::new().with_modified(written);
+    /// storage.store_with("sites/example.com/cert.pem", "…", options).await?;
+    /// assert_eq!(storage.stat("sites/example.com/cert.pem").await?.modified, written);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`store`](Self::store).
+    pub async fn store_with(
+        &self,
+        path: &str,
+        content: impl Into<Bytes> + Send,
+        options: StoreOptions,
+    ) -> Result<Metadata> {
+        let stored = async {
+            let file = NewFile::of(self.surroundings(), file_path(path)?, content.into(), &options);
+            self.store_new(file, |path| Check::file_may_be_at(path).collect()).await
+        };
+        operation("store", path, stored).await
     }
 
     /// Stores a file if what is given holds as well.
@@ -148,7 +179,13 @@ pub(crate) struct NewFile {
 
 impl NewFile {
     pub(super) fn now(surroundings: &Surroundings, path: FilePath, content: Bytes) -> Self {
-        let record = Record::of(&content, surroundings.wall_clock(), WriteId::random(surroundings));
+        Self::of(surroundings, path, content, &StoreOptions::new())
+    }
+
+    fn of(surroundings: &Surroundings, path: FilePath, content: Bytes, options: &StoreOptions) -> Self {
+        let given = options.modified.filter(|modified| Record::holds(*modified));
+        let modified = given.unwrap_or_else(|| surroundings.wall_clock());
+        let record = Record::of(&content, modified, WriteId::random(surroundings));
         Self { path, content, record }
     }
 
