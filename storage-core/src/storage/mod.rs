@@ -9,10 +9,12 @@ mod list_options;
 mod list_walk;
 mod load;
 mod outcome;
+mod quarantine;
 mod rename;
 mod seen;
 mod stat;
 mod store;
+mod verify;
 mod write;
 
 use std::fmt;
@@ -40,6 +42,7 @@ pub use list_options::{Filter, ListOptions};
 pub(crate) use load::unexpected_reply;
 pub(crate) use outcome::Trace;
 pub use store::LoadOrStore;
+pub use verify::{VerifyOptions, VerifyStream};
 pub(crate) use write::{Write, Written};
 
 /// A file tree on a transactional key-value store, and the locks of those who share it.
