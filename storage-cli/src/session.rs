@@ -13,6 +13,7 @@ use crate::choice::{Choice, Given};
 use crate::failure::Failure;
 use crate::output::{Format, Output};
 use crate::store_url::Store;
+use crate::telling::Verbosity;
 
 /// The file tree, whatever store it is in.
 pub(crate) type Tree = Storage<Arc<dyn KvBackend>>;
@@ -31,8 +32,8 @@ pub(crate) struct Place {
 }
 
 impl Session {
-    pub(crate) fn new(format: Format, given: Given) -> Self {
-        Self { given, output: Output::to_stdout(format) }
+    pub(crate) fn new(format: Format, given: Given, verbosity: Verbosity) -> Self {
+        Self { given, output: Output::to_stdout(format, verbosity) }
     }
 
     /// Opens the tree.
@@ -51,7 +52,13 @@ impl Session {
             Store::Memory => StorageOptions::new(),
             Store::Etcd(config) => config.storage_options(),
         };
+        self.tell_store(&store, &self.given.origin(&choice));
         Ok(Place { choice, store, options })
+    }
+
+    /// Says which store is used and where that comes from, if it is wanted. No setting that may be secret is shown.
+    fn tell_store(&self, store: &Store, origin: &str) {
+        self.output.inform("store", format!("the store is {store}, from {origin}"));
     }
 }
 

@@ -45,7 +45,7 @@ pub(super) async fn run(args: Export, session: &mut Session) -> Result<Exit, Fai
 
     let dir: Arc<std::path::Path> = args.dir.into();
     let existing = if args.force { Existing::Replace } else { Existing::Keep };
-    let bar = bar(session.output.format(), files.len(), "exporting");
+    let bar = bar(&session.output, files.len(), "exporting");
     let wanted = files.len();
     let (mut written, mut problems) = (Vec::new(), Vec::new());
     let exporting = for_each(
@@ -139,7 +139,7 @@ fn summarize(written: &[storage_core::Metadata], session: &mut Session) -> Resul
         }
         Format::Text => {
             let files = if exported == 1 { "file" } else { "files" };
-            session.output.line(format!("exported {exported} {files}, {bytes} bytes, verified"))
+            session.output.summary(format!("exported {exported} {files}, {bytes} bytes, verified"))
         }
     }
 }

@@ -52,7 +52,7 @@ pub(super) async fn run(args: Import, session: &mut Session) -> Result<Exit, Fai
     let found = survey(&args.dir, &target, &tree).await;
     let (files, skipped) = accepted(&args, found, session)?;
 
-    let bar = bar(session.output.format(), files.len() * 2, "importing");
+    let bar = bar(&session.output, files.len() * 2, "importing");
     let (wanted, limit) = (files.len(), tree.backend().limits().max_value_bytes);
     let mut stored = Vec::with_capacity(wanted);
     let storing = for_each(
@@ -134,7 +134,7 @@ fn summarize(stored: &[Stored], skipped: usize, session: &mut Session) -> Result
         Format::Text => {
             let skipped = if skipped == 0 { String::new() } else { format!(", {skipped} skipped") };
             let files = if imported == 1 { "file" } else { "files" };
-            session.output.line(format!("imported {imported} {files}, {bytes} bytes, verified{skipped}"))
+            session.output.summary(format!("imported {imported} {files}, {bytes} bytes, verified{skipped}"))
         }
     }
 }

@@ -14,6 +14,7 @@ mod mv;
 mod put;
 mod rm;
 mod stat;
+mod tools;
 mod watch;
 
 use crate::cli::Command;
@@ -38,5 +39,6 @@ pub(crate) async fn run(command: Command, session: &mut Session) -> Result<Exit,
         Command::Watch(args) => watch::run(args, session).await,
         Command::Health => health::run(session).await,
         Command::Config(args) => config::run(args, session).await,
+        Command::Tools(command) => tools::run(command, session).await,
     }
 }
