@@ -5,6 +5,7 @@ use std::io;
 use anstream::ColorChoice;
 use clap::{ArgAction, Args, ValueEnum};
 use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, Registry};
 
@@ -57,7 +58,7 @@ impl Telling {
         self.color.choice().write_global();
     }
 
-    /// Shows the events of our crates on standard error, if that is wanted. Their fields hold no secrets.
+    /// Shows the operations, calls and events of our crates on standard error as they end, if that is wanted. Their fields hold no secrets.
     pub(crate) fn show_events(self, format: Format) {
         let level = match self.verbose {
             0 | 1 => return,
@@ -65,7 +66,7 @@ impl Telling {
             _ => LevelFilter::TRACE,
         };
         let ours = Targets::new().with_target("storage_core", level).with_target("kv_etcd", level);
-        let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+        let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_span_events(FmtSpan::CLOSE);
         let lines = match format {
             Format::Text => lines.with_ansi(false).boxed(),
             Format::Json => lines.json().boxed(),

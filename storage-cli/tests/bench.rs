@@ -49,7 +49,7 @@ fn a_signal_ends_it_in_order() {
     on_each_etcd("bench signal", |kvfs, etcd| {
         let bench = kvfs.start(&["bench", "--seconds", "600"]);
         let writes = || etcd.etcdctl(&["get", "--prefix", "/caddy/kvfs-bench-", "--keys-only"]).unwrap();
-        until("it should write", || writes().contains("/bare/0").then_some(()));
+        until("it should write", || writes().contains("/data/files/0").then_some(()));
         bench.signal("INT");
         let run = bench.wait();
         assert_eq!(run.code, 130, "{run:?}");
