@@ -61,6 +61,20 @@ impl Given {
         self.config_in(&environment)
     }
 
+    /// Where this choice comes from: the option, or the variable.
+    pub(crate) fn origin(&self, choice: &Choice) -> String {
+        match choice {
+            Choice::Url(_) if self.store.is_some() => "--store".to_owned(),
+            Choice::Url(_) => STORE.to_owned(),
+            Choice::Default(_) => "the data directory of the user".to_owned(),
+            Choice::Config(ConfigSource::Environment) => format!("the variables {VARIABLES}*"),
+            Choice::Config(ConfigSource::File(path)) => {
+                let option = if self.config.is_some() { "--config" } else { CONFIG };
+                format!("{option}, {}", path.display())
+            }
+        }
+    }
+
     fn choice_in(
         &self,
         variable: &dyn Fn(&str) -> Option<OsString>,

@@ -2,21 +2,27 @@
 
 mod config;
 mod lock;
+mod tools;
 mod transfer;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::choice::Given;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Format;
+use crate::telling::{Telling, colors_asked_for};
 
 pub(crate) use config::{Config, ConfigCommand};
 pub(crate) use lock::{Break, Lock, Locks, LocksCommand, Target, TryLock, Watch};
+pub(crate) use tools::{
+    Bench, Cat, Completions, Du, Man, Quarantine, QuarantineCommand, QuarantineGet, QuarantineId, Tools,
+    Tree, Verify,
+};
 pub(crate) use transfer::{Cp, Diff, Export, Hidden, Import, Sync};
 
 /// A small, safe file tree for the members of a cluster, kept in etcd.
@@ -29,6 +35,9 @@ pub(crate) struct Cli {
     /// Write one JSON object on a line, errors included.
     #[arg(long, global = true)]
     json: bool,
+
+    #[command(flatten)]
+    pub(crate) telling: Telling,
 
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -97,6 +106,8 @@ pub(crate) enum Command {
     /// Show or check the configuration: that of --config, or else the variables `CADDY_CLUSTERING_ETCD_*`.
     #[command(arg_required_else_help = false)]
     Config(Config),
+    #[command(flatten)]
+    Tools(Tools),
 }
 
 #[derive(Debug, Args)]
@@ -161,7 +172,11 @@ pub(crate) struct Mv {
 impl Cli {
     /// Reads the command line. Help and version are printed here, and end the process.
     pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, Failure> {
-        Self::try_parse_from(arguments).map_err(|error| match error.kind() {
+        let arguments: Vec<OsString> = arguments.into_iter().collect();
+        let colors = colors_asked_for(arguments.iter().filter_map(|argument| argument.to_str()));
+        let matches = Self::command().color(colors).try_get_matches_from(arguments);
+        let parsed = matches.and_then(|mut matches| Self::from_arg_matches_mut(&mut matches));
+        parsed.map_err(|error| match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => error.exit(),
             _ => Failure::usage(format!("{}; see `kvfs --help`", summary(&error.to_string()))),
         })
@@ -183,7 +198,6 @@ fn summary(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::choice::Choice;
-    use clap::CommandFactory;
 
     #[test]
     fn the_definition_is_sound() {
@@ -205,6 +219,16 @@ mod tests {
             (vec!["kvfs", "lock", "a", "--wait=0s", "--", "ls"], "try-lock"),
             (vec!["kvfs", "try-lock", "a", "--ttl=x", "--", "ls"], "like 30s"),
             (vec!["kvfs", "watch", "--after=x"], "--after"),
+            (vec!["kvfs", "ls", "-q", "-v"], "cannot be used with"),
+            (vec!["kvfs", "--color=pink", "ls"], "pink"),
+            (vec!["kvfs", "du", "-s", "-d", "1"], "cannot be used with"),
+            (vec!["kvfs", "tree", "-L", "0"], "0 is not in 1.."),
+            (vec!["kvfs", "cat"], "<PATH>..."),
+            (vec!["kvfs", "bench", "--clients", "0"], "0 is not in 1.."),
+            (vec!["kvfs", "bench", "--seconds", "x"], "invalid digit"),
+            (vec!["kvfs", "completions", "dos"], "invalid value 'dos'"),
+            (vec!["kvfs", "quarantine", "rm"], "<ID>"),
+            (vec!["kvfs", "quarantine", "frob"], "unrecognized subcommand"),
         ] {
             let failure = Cli::read(arguments.iter().map(OsString::from)).unwrap_err();
             let Failure::Told { exit, message, .. } = failure else { panic!("it should be told") };

@@ -22,6 +22,7 @@ pub(crate) enum Failure {
 const LOCK: &str = "lock";
 const TRY_LOCK: &str = "try-lock";
 pub(crate) const BREAK: &str = "locks break";
+const QUARANTINE: &str = "quarantine";
 
 impl Failure {
     /// A failure that no kind of the storage's is for.
@@ -160,6 +161,12 @@ pub(crate) fn with_causes(mut text: String, source: Option<&(dyn StdError + 'sta
 /// What to do about an error of this kind.
 fn hint(command: &str, kind: ErrorKind) -> Option<&'static str> {
     Some(match (kind, command) {
+        (ErrorKind::NotFound, command) if command.starts_with(QUARANTINE) => {
+            "`kvfs quarantine` shows what is there"
+        }
+        (ErrorKind::ChecksumMismatch | ErrorKind::Corrupt, command) if command.starts_with(QUARANTINE) => {
+            "`kvfs quarantine get` saves what is there"
+        }
         (ErrorKind::NotFound, _) => "`kvfs ls -r` shows what is there",
         (ErrorKind::AlreadyExists, _) => "choose another name, or remove it with `kvfs rm`",
         (ErrorKind::IsADirectory, "get") => "use `kvfs ls` to see what is in it, or `kvfs export`",

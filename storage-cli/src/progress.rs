@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
-use crate::output::Format;
+use crate::output::Output;
 
 /// How far many files have come. `indicatif` hides it where standard error is no terminal.
 pub(crate) struct Progress {
@@ -15,11 +15,9 @@ pub(crate) struct Progress {
 
 impl Progress {
     /// A bar for this many files.
-    pub(crate) fn new(format: Format, files: usize, what: &'static str) -> Self {
-        let bar = match format {
-            Format::Json => ProgressBar::hidden(),
-            Format::Text => ProgressBar::new(files as u64),
-        };
+    pub(crate) fn new(output: &Output, files: usize, what: &'static str) -> Self {
+        let bar =
+            if output.shows_progress() { ProgressBar::new(files as u64) } else { ProgressBar::hidden() };
         let style = "{prefix} {wide_bar} {human_pos}/{human_len} files, {msg}, {per_sec}, {eta} left";
         let style = ProgressStyle::with_template(style).expect("the template is valid");
         let progress = Self { bar: bar.with_style(style).with_prefix(what), what, bytes: Cell::new(0) };
@@ -50,4 +48,22 @@ impl Progress {
             self.bar.set_message(HumanBytes(self.bytes.get()).to_string());
         }
     }
+}
+
+/// A bar for this many steps. `indicatif` hides it where standard error is no terminal.
+pub(crate) fn bar(output: &Output, steps: usize, what: &'static str) -> ProgressBar {
+    if !output.shows_progress() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}").expect("the template is valid");
+    ProgressBar::new(steps as u64).with_style(style).with_message(what)
+}
+
+/// Counts what nobody knows the number of.
+pub(crate) fn counter(output: &Output, what: &'static str) -> ProgressBar {
+    if !output.shows_progress() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{spinner} {msg} {human_pos}").expect("the template is valid");
+    ProgressBar::new_spinner().with_style(style).with_message(what)
 }

@@ -16,6 +16,7 @@ use crate::failure::Failure;
 use crate::local::{blocking, create_directory};
 use crate::output::{Format, Output};
 use crate::store_url::Store;
+use crate::telling::Verbosity;
 
 /// The file tree, whatever store it is in.
 pub(crate) type Tree = Storage<Arc<dyn KvBackend>>;
@@ -35,8 +36,8 @@ pub(crate) struct Place {
 }
 
 impl Session {
-    pub(crate) fn new(format: Format, given: Given) -> Self {
-        Self { given, output: Output::to_stdout(format) }
+    pub(crate) fn new(format: Format, given: Given, verbosity: Verbosity) -> Self {
+        Self { given, output: Output::to_stdout(format, verbosity) }
     }
 
     /// Opens the tree.
@@ -44,9 +45,14 @@ impl Session {
         self.place().await?.open().await
     }
 
-    /// Finds out where the tree is. The store is not asked.
+    /// Finds out where the tree is, and says it if that is wanted. The store is not asked.
     pub(crate) async fn place(&self) -> Result<Place, Failure> {
-        self.place_of(self.given.choice()?).await
+        let choice = self.given.choice()?;
+        let origin = self.given.origin(&choice);
+        let place = self.place_of(choice).await?;
+        // No setting that may be secret is shown.
+        self.output.inform("store", format!("the store is {}, from {origin}", place.store));
+        Ok(place)
     }
 
     /// Finds out where the tree of this choice is. The store is not asked.

@@ -17,6 +17,8 @@ mod metadata;
 mod mock;
 mod observe;
 mod path;
+mod problem;
+mod quarantine;
 mod random;
 mod record;
 mod retry;
@@ -32,5 +34,10 @@ pub use layout::KeyPrefix;
 pub use lock::{FencingToken, LockEntry, LockGuard, LockName, LockOptions, LockState};
 pub use metadata::{DirEntry, EntryKind, File, Metadata, Version};
 pub use path::FilePath;
-pub use storage::{Filter, ListItem, ListOptions, ListStream, LoadOrStore, Storage, StoreOptions};
+pub use problem::{Problem, ProblemKind, VerifyItem};
+pub use quarantine::{QuarantineId, Quarantined, QuarantinedFile};
+pub use storage::{
+    Filter, ListItem, ListOptions, ListStream, LoadOrStore, Storage, StoreOptions, VerifyOptions,
+    VerifyStream,
+};
 pub use watch::{ChangeKind, ChangeStream, WatchEvent};

@@ -40,7 +40,7 @@ pub(super) async fn run(session: &mut Session) -> Result<Exit, Failure> {
             session.output.object(&shown::StoreJson::from(&seen))?;
         }
         Format::Text => {
-            for line in shown::lines(&seen) {
+            for line in shown::lines(&seen, session.output.columns()) {
                 session.output.line(line)?;
             }
         }

@@ -15,6 +15,7 @@ mod mv;
 mod put;
 mod rm;
 mod stat;
+mod tools;
 mod transfer;
 mod watch;
 
@@ -43,5 +44,6 @@ pub(crate) async fn run(command: Command, session: &mut Session) -> Result<Exit,
         Command::Watch(args) => watch::run(args, session).await,
         Command::Health => health::run(session).await,
         Command::Config(args) => config::run(args, session).await,
+        Command::Tools(command) => tools::run(command, session).await,
     }
 }

@@ -105,11 +105,17 @@ impl<B: KvBackend> Storage<B> {
 
     /// Runs a transaction of `N` reads.
     pub(super) async fn read<const N: usize>(&self, txn: Txn) -> Result<[Vec<Entry>; N]> {
+        self.read_all(txn).await?.try_into().map_err(|_| unexpected_reply())
+    }
+
+    /// Runs a transaction of reads: an answer for each.
+    pub(super) async fn read_all(&self, txn: Txn) -> Result<Vec<Vec<Entry>>> {
+        let asked = txn.success.len();
         let reply = self.shared.backend.txn(txn).await.map_err(Error::of_read)?;
         self.note(reply.revision);
         let TxnOutcome::Matched(replies) = reply.outcome else { return Err(unexpected_reply()) };
         let entries: Vec<_> = gets(replies).into_iter().map(|get| get.entries).collect();
-        entries.try_into().map_err(|_| unexpected_reply())
+        if entries.len() == asked { Ok(entries) } else { Err(unexpected_reply()) }
     }
 }
 
@@ -160,13 +166,18 @@ impl Metadata {
             };
             Error::new(kind).with_path(&path).with_source(error)
         })?;
-        Ok(Self {
+        Ok(Self::of_record(path, &record, meta.mod_revision))
+    }
+
+    /// The metadata that a record holds which was put at this revision.
+    pub(crate) fn of_record(path: FilePath, record: &Record, revision: Revision) -> Self {
+        Self {
             path,
             kind: EntryKind::File,
             size: record.size,
             modified: record.modified,
             sha1: Some(record.sha1),
-            version: Version::new(meta.mod_revision),
-        })
+            version: Version::new(revision),
+        }
     }
 }

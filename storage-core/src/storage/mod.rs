@@ -9,11 +9,13 @@ mod list_options;
 mod list_walk;
 mod load;
 mod outcome;
+mod quarantine;
 mod rename;
 mod seen;
 mod stat;
 mod store;
 mod store_options;
+mod verify;
 mod write;
 
 use std::fmt;
@@ -42,6 +44,7 @@ pub(crate) use load::unexpected_reply;
 pub(crate) use outcome::Trace;
 pub use store::LoadOrStore;
 pub use store_options::StoreOptions;
+pub use verify::{VerifyOptions, VerifyStream};
 pub(crate) use write::{Write, Written};
 
 /// A file tree on a transactional key-value store, and the locks of those who share it.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{Clock, Reach, Seen, clock};
 use crate::failure::{Failure, one_line};
 use crate::output::{ErrorJson, rfc3339};
-use crate::table;
+use crate::table::{self, Columns};
 
 /// An endpoint as JSON. The names of its fields do not change.
 #[derive(Serialize)]
@@ -140,7 +140,7 @@ impl From<&Clock> for SessionJson {
 }
 
 /// Two tables: the endpoints, if there are any, and what is to be said of the store as a whole.
-pub(super) fn lines(seen: &Seen) -> Vec<String> {
+pub(super) fn lines(seen: &Seen, columns: Columns) -> Vec<String> {
     let mut lines = Vec::new();
     if !seen.endpoints().is_empty() {
         let heading = [
@@ -154,7 +154,7 @@ pub(super) fn lines(seen: &Seen) -> Vec<String> {
             "CERTIFICATE",
             "PROBLEM",
         ];
-        lines = table::lines(heading, seen.endpoints().iter().map(row));
+        lines = table::lines(columns, heading, seen.endpoints().iter().map(row));
         lines.push(String::new());
     }
     let mut rows = vec![[
@@ -188,7 +188,7 @@ pub(super) fn lines(seen: &Seen) -> Vec<String> {
         }
         Err(Failure::ReaderGone) => {}
     }
-    lines.extend(table::lines(["CHECK", "RESULT"], rows));
+    lines.extend(table::lines(columns, ["CHECK", "RESULT"], rows));
     lines
 }
 

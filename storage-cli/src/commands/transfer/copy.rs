@@ -13,7 +13,7 @@ use crate::commands::concurrent::for_each_while;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::local::Existing;
-use crate::output::Format;
+use crate::output::Output;
 use crate::progress::Progress;
 
 /// An order under way.
@@ -67,9 +67,9 @@ impl<'a> Job<'a> {
         survey: &'a Survey,
         name: Option<FilePath>,
         interrupt: &'a Interrupt,
-        format: Format,
+        output: &Output,
     ) -> Self {
-        let bar = Progress::new(format, survey.items.len(), order.verb.name());
+        let bar = Progress::new(output, survey.items.len(), order.verb.name());
         Self { order, source, survey, name, interrupt, budget: Budget::new(), bar }
     }
 

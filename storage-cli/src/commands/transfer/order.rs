@@ -86,7 +86,7 @@ impl Order {
         }
         self.accept(&to, &source, &survey, name.as_ref(), &session.output).await?;
 
-        let job = Job::new(self, &source, &survey, name, interrupt, session.output.format());
+        let job = Job::new(self, &source, &survey, name, interrupt, &session.output);
         let result = match to {
             Side::Tar(file) => pack(&job, &file).await,
             to => match Target::open(self, to, &job, &about).await {

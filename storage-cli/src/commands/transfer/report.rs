@@ -76,9 +76,9 @@ pub(super) fn report(
             for path in &tally.deleted {
                 output.line(format!("delete {path}"))?;
             }
-            output.line(numbers.as_plan())
+            output.summary(numbers.as_plan())
         }
-        Format::Text => output.line(match summary.order.verb {
+        Format::Text => output.summary(match summary.order.verb {
             Verb::Import | Verb::Export => numbers.as_one(summary.order.verb),
             Verb::Cp | Verb::Sync | Verb::Diff => numbers.as_list(),
         }),
