@@ -148,17 +148,19 @@ impl Desk {
                     job.answer(Ok(()));
                 }
             }
-            // Each for itself: a transaction that the disk has no room for must not fail those that fit.
-            Err(Broken::BeforeCommit(failure)) if batch.len() > 1 => {
-                tracing::debug!(?failure, "transactions that failed together are tried one by one");
-                for job in batch {
-                    self.commit_alone(job);
-                }
-            }
             Err(broken) => {
                 let error = broken.into_error();
+                // Each for itself: a transaction that the disk has no room for must not fail those that fit.
+                let is_retried = batch.len() > 1 && !error.is_maybe_applied();
+                if is_retried {
+                    tracing::debug!(?error, "transactions that failed together are tried one by one");
+                }
                 for job in batch {
-                    job.answer(Err(error::again(&error)));
+                    if is_retried {
+                        self.commit_alone(job);
+                    } else {
+                        job.answer(Err(error::again(&error)));
+                    }
                 }
             }
         }
