@@ -96,12 +96,13 @@ fn watch_file(path: &std::path::Path, nudges: Sender<Nudge>) -> Option<Recommend
 }
 
 struct Hub {
+    /// Before `writer`: it has to be closed when the thread that writes closes its own, or neither is the last one.
+    connection: Option<Connection>,
     place: Arc<Place>,
     watchers: Arc<Watchers>,
     writer: Writer,
     /// Whether the system tells of commits of others.
     is_told: bool,
-    connection: Option<Connection>,
     /// Up to here the watches have been told.
     seen: Revision,
     /// When the next lease ends, unless it is renewed.

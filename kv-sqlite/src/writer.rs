@@ -41,10 +41,12 @@ impl Writer {
         hub: Sender<Nudge>,
     ) -> std::io::Result<Self> {
         let (jobs, received) = mpsc::channel();
-        let desk = Desk { connection, place, notify_file, options, hub, log_left_until: Instant::now() };
+        let mut desk = Desk { connection, place, notify_file, options, hub, log_left_until: Instant::now() };
         thread::Builder::new().name("kv-sqlite-write".to_owned()).spawn(move || {
             desk.work(&received);
+            // The last connection takes the write-ahead log along, so others must not close at the same time.
             readers.close();
+            drop(desk);
         })?;
         Ok(Self { jobs })
     }
@@ -109,7 +111,7 @@ impl Desk {
     const MOST_JOBS: usize = 64;
     const MOST_BYTES: usize = 8 << 20;
 
-    fn work(mut self, jobs: &Receiver<Box<dyn Job>>) {
+    fn work(&mut self, jobs: &Receiver<Box<dyn Job>>) {
         let mut waiting = VecDeque::new();
         while let Ok(job) = jobs.recv() {
             waiting.push_back(job);
