@@ -55,7 +55,7 @@ async fn rate<F: Future<Output = ()> + Send + 'static>(
         running.spawn(async move {
             let mut done = 0_u32;
             while began.elapsed() < TIME {
-                what(tree.clone(), format!("files/{task}/{}", done % 100)).await;
+                what(tree.clone(), format!("files/{task}/{}", done % 10)).await;
                 done += 1;
             }
             done

@@ -96,12 +96,13 @@ fn watch_file(path: &std::path::Path, nudges: Sender<Nudge>) -> Option<Recommend
 }
 
 struct Hub {
+    /// Before `writer`: it has to be closed when the thread that writes closes its own, or neither is the last one.
+    connection: Option<Connection>,
     place: Arc<Place>,
     watchers: Arc<Watchers>,
     writer: Writer,
     /// Whether the system tells of commits of others.
     is_told: bool,
-    connection: Option<Connection>,
     /// Up to here the watches have been told.
     seen: Revision,
     /// When the next lease ends, unless it is renewed.
@@ -139,10 +140,8 @@ impl Hub {
     /// How long there is nothing to do unless something is told.
     fn wait(&self) -> Option<Duration> {
         let look = self.look_at.map(|at| at.saturating_duration_since(Instant::now()));
-        let lease = self.next_end.map(|end| match self.ending {
-            None => Moment::now().until(end).min(CLOCK),
-            Some(_) => RETRY,
-        });
+        let lease =
+            self.next_end.filter(|_| self.ending.is_none()).map(|end| Moment::now().until(end).min(CLOCK));
         look.into_iter().chain(lease).min()
     }
 
@@ -216,24 +215,22 @@ impl Hub {
 
     /// Notes when the next lease ends, and has it ended if that is over.
     fn look_after_leases(&mut self, meta: &Meta, first: Option<Moment>) {
-        if let Some(ending) = &mut self.ending {
-            match ending.try_recv() {
-                Err(TryRecvError::Empty) => {}
-                Ok(Ok(())) => self.ending = None,
-                Ok(Err(_)) | Err(TryRecvError::Closed) => {
-                    self.ending = None;
-                    self.next_end = first;
-                    return self.look_by(self.looked + RETRY);
-                }
-            }
-        }
         self.next_end = first;
-        let is_counted_anew = meta.boot != clock::boot();
-        let is_over = first.is_some_and(|end| end <= Moment::now());
-        if (is_over || is_counted_anew && first.is_some()) && self.ending.is_none() {
-            // Whatever is written ends the leases that are due first.
-            let (_, answer) = self.writer.hand_in(0, |_| Ok(()));
-            self.ending = Some(answer);
+        let is_due = first.is_some_and(|end| end <= Moment::now() || meta.boot != clock::boot());
+        let has_ended =
+            self.ending.as_mut().map(|ending| !matches!(ending.try_recv(), Err(TryRecvError::Empty)));
+        match has_ended {
+            Some(true) => self.ending = None,
+            None if is_due => {
+                // Whatever is written ends the leases that are due first.
+                let (_, answer) = self.writer.hand_in(0, |_| Ok(()));
+                self.ending = Some(answer);
+            }
+            Some(false) | None => {}
+        }
+        // Nobody tells of an answer. If there was an error, or another process has been faster, that shows at the next look.
+        if is_due || self.ending.is_some() {
+            self.look_by(self.looked + RETRY);
         }
     }
 }

@@ -30,7 +30,8 @@ impl Place {
         let file = match fs::canonicalize(&absolute) {
             Ok(file) => file,
             Err(missing) if missing.kind() == ErrorKind::NotFound => {
-                if fs::symlink_metadata(&absolute).is_ok() {
+                // Whatever else is there now was made in between.
+                if fs::symlink_metadata(&absolute).is_ok_and(|metadata| metadata.is_symlink()) {
                     return Err(error::unusable(path, "a link to a file that does not exist"));
                 }
                 let parent = absolute.parent().unwrap_or(Path::new("/"));

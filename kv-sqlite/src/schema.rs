@@ -1,6 +1,6 @@
 //! What lies in the file. A change of it is another [`VERSION`].
 
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, params};
 
 use crate::error::Failure;
 use crate::{clock, error, place::Place};
@@ -106,9 +106,10 @@ impl Contents {
 /// All at once, and before the write-ahead log is turned on: so the head of the file says what it is from the first moment
 /// on, and whoever dies here leaves an empty file or a store.
 fn create(connection: &mut Connection, place: &Place) -> Result<(), Failure> {
-    // Only before the first page can it be said how freed pages are given back.
-    connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL")?;
-    let creating = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let creating = connection.transaction()?;
+    // First, because only before the first page can it be said how freed pages are given back; and within the transaction,
+    // because it writes that page: others would see a database of somebody else.
+    creating.execute_batch("PRAGMA auto_vacuum = INCREMENTAL")?;
     // Another process may have been first. That there is a page says nothing here: this transaction has made one.
     let defined: i64 = creating.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if defined > 0 {

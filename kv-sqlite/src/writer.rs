@@ -41,10 +41,12 @@ impl Writer {
         hub: Sender<Nudge>,
     ) -> std::io::Result<Self> {
         let (jobs, received) = mpsc::channel();
-        let desk = Desk { connection, place, notify_file, options, hub, log_checked: Instant::now() };
+        let mut desk = Desk { connection, place, notify_file, options, hub, log_left_until: Instant::now() };
         thread::Builder::new().name("kv-sqlite-write".to_owned()).spawn(move || {
             desk.work(&received);
+            // The last connection takes the write-ahead log along, so others must not close at the same time.
             readers.close();
+            drop(desk);
         })?;
         Ok(Self { jobs })
     }
@@ -88,7 +90,8 @@ struct Desk {
     notify_file: NotifyFile,
     options: SqliteOptions,
     hub: Sender<Nudge>,
-    log_checked: Instant,
+    /// Until then nothing is done about a write-ahead log that could not be cut.
+    log_left_until: Instant,
 }
 
 /// How far a transaction came that failed.
@@ -108,7 +111,7 @@ impl Desk {
     const MOST_JOBS: usize = 64;
     const MOST_BYTES: usize = 8 << 20;
 
-    fn work(mut self, jobs: &Receiver<Box<dyn Job>>) {
+    fn work(&mut self, jobs: &Receiver<Box<dyn Job>>) {
         let mut waiting = VecDeque::new();
         while let Ok(job) = jobs.recv() {
             waiting.push_back(job);
@@ -148,17 +151,19 @@ impl Desk {
                     job.answer(Ok(()));
                 }
             }
-            // Each for itself: a transaction that the disk has no room for must not fail those that fit.
-            Err(Broken::BeforeCommit(failure)) if batch.len() > 1 => {
-                tracing::debug!(?failure, "transactions that failed together are tried one by one");
-                for job in batch {
-                    self.commit_alone(job);
-                }
-            }
             Err(broken) => {
                 let error = broken.into_error();
+                // Each for itself: a transaction that the disk has no room for must not fail those that fit.
+                let is_retried = batch.len() > 1 && !error.is_maybe_applied();
+                if is_retried {
+                    tracing::debug!(?error, "transactions that failed together are tried one by one");
+                }
                 for job in batch {
-                    job.answer(Err(error::again(&error)));
+                    if is_retried {
+                        self.commit_alone(job);
+                    } else {
+                        job.answer(Err(error::again(&error)));
+                    }
                 }
             }
         }
@@ -212,21 +217,29 @@ impl Desk {
     /// that for long.
     fn bound_log(&mut self) {
         const MOST: u64 = 64 << 20;
-        const PAUSE: Duration = Duration::from_secs(1);
         const PATIENCE: Duration = Duration::from_millis(250);
+        const PAUSE: Duration = Duration::from_secs(5);
         let size = std::fs::metadata(self.place.beside("-wal")).map_or(0, |metadata| metadata.len());
-        if size <= MOST || self.log_checked.elapsed() < PAUSE {
+        if size <= MOST || Instant::now() < self.log_left_until {
             return;
         }
-        self.log_checked = Instant::now();
         let checkpoint = || {
             self.connection.busy_timeout(PATIENCE)?;
-            let checked = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+            let is_blocked =
+                self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
             self.connection.busy_timeout(Duration::ZERO)?;
-            checked
+            is_blocked
         };
-        if let Err(error) = checkpoint() {
-            tracing::warn!(%error, size, "the write-ahead log is long and cannot be shortened now");
+        match checkpoint() {
+            Ok(false) => {}
+            blocked => {
+                tracing::warn!(
+                    ?blocked,
+                    size,
+                    "the write-ahead log is long and somebody keeps it from being cut"
+                );
+                self.log_left_until = Instant::now() + PAUSE;
+            }
         }
     }
 }

@@ -76,6 +76,39 @@ async fn a_lease_of_a_client_that_is_gone_is_ended_by_another_that_only_has_the_
 }
 
 #[tokio::test]
+async fn leases_end_in_time_however_many_have_the_store_open() {
+    const LEASES: u32 = 12;
+    let folder = folder();
+    let file = folder.path().join("store.db");
+    let mut bystanders = Vec::new();
+    for _ in 0..5 {
+        bystanders.push(open(&file).await);
+    }
+    let granting = open(&file).await;
+    let mut changes = bystanders[0].watch(KeyRange::prefix("k"), Revision::ZERO).await.unwrap();
+    let mut granted = Vec::new();
+    for _ in 0..LEASES {
+        granted.push((Instant::now(), leased(&granting, "k", 1).await));
+        sleep(Duration::from_millis(70)).await;
+        // Each takes the key from the one before it, so all end but the last without a change.
+    }
+    drop(granting);
+    let (asked, last) = granted.pop().unwrap();
+    loop {
+        let batch = timeout(Duration::from_secs(30), changes.next()).await.unwrap().unwrap().unwrap();
+        if matches!(batch.events[..], [Event::Delete { .. }]) {
+            break;
+        }
+    }
+    let late = asked.elapsed().saturating_sub(last.ttl);
+    assert!(late < Duration::from_secs(1), "{late:?}");
+    let observer = Connection::open(&file).unwrap();
+    let leases =
+        || observer.query_row("SELECT count(*) FROM leases", [], |row| row.get::<_, u32>(0)).unwrap();
+    assert_eq!(leases(), 0);
+}
+
+#[tokio::test]
 async fn after_a_reboot_every_lease_has_its_whole_ttl_again() {
     let folder = folder();
     let file = folder.path().join("store.db");

@@ -81,6 +81,43 @@ async fn a_store_that_is_locked_is_opened_when_it_is_free_or_not_at_all() {
     patient.await.put(Key::new("k"), "v".into()).await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn everybody_who_writes_gets_turns() {
+    const WRITERS: usize = 8;
+    const TIME: Duration = Duration::from_secs(2);
+    // On a disk: what is waited for is mostly that.
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("store.db");
+    let mut stores = Vec::new();
+    for _ in 0..WRITERS {
+        stores.push(open(&file).await);
+    }
+    let began = Instant::now();
+    let writers = stores.into_iter().enumerate().map(|(writer, store)| {
+        tokio::spawn(async move {
+            let (mut writes, mut longest) = (0_u32, Duration::ZERO);
+            while began.elapsed() < TIME {
+                let asked = Instant::now();
+                store.put(Key::new(format!("{writer}/{}", writes % 10)), "v".into()).await.unwrap();
+                longest = longest.max(asked.elapsed());
+                writes += 1;
+            }
+            (writes, longest)
+        })
+    });
+    let mut turns = Vec::new();
+    for writer in writers.collect::<Vec<_>>() {
+        turns.push(writer.await.unwrap());
+    }
+    let (fewest, most) = (turns.iter().min().unwrap().0, turns.iter().max().unwrap().0);
+    let longest = turns.iter().map(|(_, longest)| *longest).max().unwrap();
+    let sum: u32 = turns.iter().map(|(writes, _)| writes).sum();
+    println!(
+        "{WRITERS} stores write for {TIME:?}: {sum} writes, {fewest} to {most} each, the longest took {longest:?}"
+    );
+    assert!(fewest > most / 4, "{turns:?}");
+}
+
 #[tokio::test]
 async fn a_watch_learns_soon_what_another_has_committed() {
     const ROUNDS: u64 = 100;
