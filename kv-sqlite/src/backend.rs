@@ -66,6 +66,27 @@ impl SqliteBackend {
         self.store.place.file()
     }
 
+    /// Waits until the store is closed, some time after the last client of this opening, and the last watch, was dropped. Then
+    /// everything is in the one file, unless another process has it open. A program that ends without this leaves some commits in
+    /// the write-ahead log beside it, where the next one finds them.
+    ///
+    /// The future is no client: it keeps nothing open, and may be dropped at any time.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use kv_sqlite::{SqliteBackend, SqliteOptions};
+    /// # let folder = tempfile::tempdir()?;
+    /// let backend = SqliteBackend::open(folder.path().join("store.db"), SqliteOptions::default()).await?;
+    /// let closed = backend.closed();
+    /// drop(backend);
+    /// closed.await;
+    /// assert!(!folder.path().join("store.db-wal").exists());
+    /// # Ok(()) }
+    /// ```
+    pub fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.store.closed()
+    }
+
     /// Forgets what the store held before `revision`. Older states can no longer be read and older changes no longer
     /// watched; both answer `Compacted`. The state at `revision` and all changes after it are kept.
     ///

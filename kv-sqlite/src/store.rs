@@ -74,6 +74,10 @@ impl Store {
         self.writer.write(call, self.deadline(), bytes, work).await
     }
 
+    pub(crate) fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.writer.closed()
+    }
+
     pub(crate) fn nudge(&self, nudge: Nudge) {
         // It ends only when the store does.
         let _ = self.hub.send(nudge);

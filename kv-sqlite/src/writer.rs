@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use storage_core::kv::BackendError;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::time::{self, Instant};
 
 use self::job::{Job, Task, Ticket};
@@ -29,6 +29,8 @@ use crate::readers::Readers;
 #[derive(Clone, Debug)]
 pub(crate) struct Writer {
     jobs: Sender<Box<dyn Job>>,
+    /// Its sender is the thread's.
+    running: watch::Receiver<()>,
 }
 
 impl Writer {
@@ -41,14 +43,22 @@ impl Writer {
         hub: Sender<Nudge>,
     ) -> std::io::Result<Self> {
         let (jobs, received) = mpsc::channel();
+        let (alive, running) = watch::channel(());
         let mut desk = Desk { connection, place, notify_file, options, hub, log_left_until: Instant::now() };
         thread::Builder::new().name("kv-sqlite-write".to_owned()).spawn(move || {
             desk.work(&received);
             // The last connection takes the write-ahead log along, so others must not close at the same time.
             readers.close();
             drop(desk);
+            drop(alive);
         })?;
-        Ok(Self { jobs })
+        Ok(Self { jobs, running })
+    }
+
+    /// Waits until the thread has closed the store. The future keeps it from nothing.
+    pub(crate) fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut running = self.running.clone();
+        async move { while running.changed().await.is_ok() {} }
     }
 
     /// Writes, and answers when that is committed.

@@ -56,6 +56,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         let begun = Instant::now();
         let result = commands::run(cli.command, &mut session).await;
         let result = result.and_then(|exit| session.output.finish().map(|()| exit));
+        session.close().await;
         session.output.inform("time", format!("took {:.1?}", begun.elapsed()));
         result
     });

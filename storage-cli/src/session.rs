@@ -2,8 +2,10 @@
 
 use std::error::Error as StdError;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use futures::future::{BoxFuture, join_all};
 use kv_etcd::EtcdBackend;
 use kv_memory::MemoryBackend;
 use kv_sqlite::{SqliteBackend, SqliteOptions};
@@ -25,7 +27,11 @@ pub(crate) type Tree = Storage<Arc<dyn KvBackend>>;
 pub(crate) struct Session {
     pub(crate) given: Given,
     pub(crate) output: Output,
+    files: OpenFiles,
 }
+
+/// The files that were opened as stores, for the end: each of these waits until one is closed.
+type OpenFiles = Arc<Mutex<Vec<BoxFuture<'static, ()>>>>;
 
 /// Where the tree is, and how it is opened.
 pub(crate) struct Place {
@@ -33,11 +39,20 @@ pub(crate) struct Place {
     to_check: String,
     pub(crate) store: Store,
     pub(crate) options: StorageOptions,
+    files: OpenFiles,
 }
 
 impl Session {
     pub(crate) fn new(format: Format, given: Given, verbosity: Verbosity) -> Self {
-        Self { given, output: Output::to_stdout(format, verbosity) }
+        Self { given, output: Output::to_stdout(format, verbosity), files: OpenFiles::default() }
+    }
+
+    /// Waits until the files that were stores are closed, so that each is whole without those beside it. A command that has ended
+    /// does not wait for long: nothing would be lost.
+    pub(crate) async fn close(&self) {
+        const PATIENCE: Duration = Duration::from_secs(2);
+        let files = std::mem::take(&mut *self.files.lock().unwrap_or_else(PoisonError::into_inner));
+        let _ = tokio::time::timeout(PATIENCE, join_all(files)).await;
     }
 
     /// Opens the tree.
@@ -66,30 +81,36 @@ impl Session {
             Store::Memory | Store::Sqlite(_) => StorageOptions::new(),
             Store::Etcd(config) => config.storage_options(),
         };
-        Ok(Place { to_check: choice.to_check(), choice, store, options })
-    }
-}
-
-impl Store {
-    /// Connects to the store, whatever is in it.
-    pub(crate) async fn connect(&self) -> Result<Arc<dyn KvBackend>, BackendError> {
-        Ok(match self {
-            Self::Memory => Arc::new(MemoryBackend::new()),
-            Self::Sqlite(file) => Arc::new(SqliteBackend::open(file, SqliteOptions::default()).await?),
-            Self::Etcd(config) => Arc::new(EtcdBackend::connect(config).await?),
-        })
+        Ok(Place { to_check: choice.to_check(), choice, store, options, files: Arc::clone(&self.files) })
     }
 }
 
 impl Place {
     /// Opens the tree.
     pub(crate) async fn open(&self) -> Result<Tree, Failure> {
+        let backend = self.connect().await?;
+        let opened = Storage::open(backend, self.options.clone()).await;
+        opened.map_err(|error| self.not_opened(error.kind(), error.to_string(), &error))
+    }
+
+    /// Connects to the store, whatever is in it.
+    pub(crate) async fn connect(&self) -> Result<Arc<dyn KvBackend>, Failure> {
         if let Choice::Default(file) = &self.choice {
             make_room_for(file).await?;
         }
-        let backend = self.store.connect().await.map_err(|error| self.not_connected(&error))?;
-        let opened = Storage::open(backend, self.options.clone()).await;
-        opened.map_err(|error| self.not_opened(error.kind(), error.to_string(), &error))
+        self.connect_to_store().await.map_err(|error| self.not_connected(&error))
+    }
+
+    async fn connect_to_store(&self) -> Result<Arc<dyn KvBackend>, BackendError> {
+        Ok(match &self.store {
+            Store::Memory => Arc::new(MemoryBackend::new()),
+            Store::Sqlite(file) => {
+                let backend = SqliteBackend::open(file, SqliteOptions::default()).await?;
+                self.files.lock().unwrap_or_else(PoisonError::into_inner).push(Box::pin(backend.closed()));
+                Arc::new(backend)
+            }
+            Store::Etcd(config) => Arc::new(EtcdBackend::connect(config).await?),
+        })
     }
 
     /// Lets a `kvfs` in this command work on the same tree.

@@ -9,6 +9,16 @@ use std::path::Path;
 use assert_cmd::Command;
 use support::{Kvfs, argument, command, run};
 
+/// What lies in a directory.
+fn names(directory: &Path) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
 /// The command of a user whose home directory this is, and who names no store.
 fn at_home(home: &Path) -> Command {
     let mut command = command();
@@ -59,6 +69,22 @@ fn a_file_that_is_named_is_made_but_not_its_directory() {
         .run(&["ls"])
         .failed(2, &[&missing, "no such directory", "check --store or KVFS_STORE"]);
     assert!(!folder.path().join("none").exists());
+}
+
+#[test]
+fn a_file_is_whole_when_no_command_uses_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("store.db");
+    let kvfs = Kvfs::on(format!("sqlite:{}", argument(&file)));
+    kvfs.put("a", b"x");
+    assert_eq!(names(folder.path()), ["store.db", "store.db-notify"]);
+    kvfs.run(&["lock", "renew", "--", "true"]).succeeded();
+    kvfs.run(&["health"]).succeeded();
+    assert_eq!(names(folder.path()), ["store.db", "store.db-notify"]);
+
+    let copy = folder.path().join("copy.db");
+    fs::copy(&file, &copy).unwrap();
+    assert_eq!(Kvfs::on(format!("sqlite:{}", argument(&copy))).ok(&["get", "a"]), "x");
 }
 
 #[test]

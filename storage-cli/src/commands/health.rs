@@ -19,14 +19,14 @@ pub(super) async fn run(session: &mut Session) -> Result<Exit, Failure> {
     let place = session.place().await?;
     // Side by side, so that a store that is dead is told of after one dial timeout.
     let (reach, clock) = match &place.store {
-        Store::Memory => (Reach::Process, clock::check(&place.store, Duration::MAX).await),
+        Store::Memory => (Reach::Process, clock::check(&place, Duration::MAX).await),
         Store::Sqlite(_) => {
             // A store that cannot be opened does not serve.
             place.open().await?;
-            (Reach::File, clock::check(&place.store, Duration::MAX).await)
+            (Reach::File, clock::check(&place, Duration::MAX).await)
         }
         Store::Etcd(config) => {
-            let clock = clock::check(&place.store, config.dial_timeout());
+            let clock = clock::check(&place, config.dial_timeout());
             let (etcd, clock) = tokio::join!(EtcdHealth::check(config), clock);
             (Reach::Etcd(etcd.map_err(|error| place.not_connected(&error))?), clock)
         }

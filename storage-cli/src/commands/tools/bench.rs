@@ -42,7 +42,7 @@ struct MeasuredJson {
 
 pub(super) async fn run(args: Bench, session: &mut Session) -> Result<Exit, Failure> {
     let place = session.place().await?;
-    let backend = place.store.connect().await.map_err(|error| place.not_connected(&error))?;
+    let backend = place.connect().await?;
     let limit = backend.limits().max_value_bytes;
     if args.size > limit {
         let message =
