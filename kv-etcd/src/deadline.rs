@@ -7,12 +7,13 @@ use tokio::time::{Instant, timeout_at};
 /// Ends a call that takes longer than allowed. Whether a write was applied is then unknown.
 ///
 /// The client library's own time limit starts only once it is connected, and would end watches too.
-pub(crate) async fn within<T>(
+// Not async itself: a future within a future within another takes its room twice.
+pub(crate) fn within<T>(
     limit: Duration,
     call: &str,
     future: impl Future<Output = Result<T, BackendError>>,
-) -> Result<T, BackendError> {
-    until(Instant::now() + limit, limit, call, future).await
+) -> impl Future<Output = Result<T, BackendError>> {
+    until(Instant::now() + limit, limit, call, future)
 }
 
 /// The same for a part of what has to be done within that limit and ends at that moment.

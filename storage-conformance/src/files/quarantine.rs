@@ -185,10 +185,10 @@ async fn what_was_moved_is_listed_and_loaded(context: Context) {
 
 /// Moves a file to the quarantine whose content is flipped, and flips it back there.
 async fn whole_in_quarantine(context: &Context, tree: &Tree, path: &str) -> Quarantined {
-    let content = raw_get(context, &format!("data/{path}")).await.unwrap();
+    let value = raw_get(context, &format!("data/{path}")).await.unwrap();
     raw_put(context, &format!("data/{path}"), "flipped").await;
     let moved = tree.quarantine(&problem_at(tree, path).await).await.unwrap();
-    raw_put(context, &format!("quarantine/{}/data/{path}", moved.id), content).await;
+    raw_put(context, &format!("quarantine/{}/data/{path}", moved.id), value).await;
     moved
 }
 
@@ -227,11 +227,11 @@ async fn what_is_damaged_or_in_the_way_is_not_moved_back(context: Context) {
     raw_delete(&context, "data/dir/a").await;
 
     let place = format!("quarantine/{}", moved.id);
-    let (content, record) = raw_halves(&context, &format!("{place}/"), "dir/a").await;
+    let (value, record) = raw_halves(&context, &format!("{place}/"), "dir/a").await;
     raw_put(&context, &format!("{place}/data/dir/a"), "flipped").await;
     let id = moved.id.to_string();
-    for (kind, half, value) in
-        [(ErrorKind::ChecksumMismatch, "data", content), (ErrorKind::Corrupt, "meta", record)]
+    for (kind, half, whole) in
+        [(ErrorKind::ChecksumMismatch, "data", value), (ErrorKind::Corrupt, "meta", record)]
     {
         if half == "meta" {
             raw_put(&context, &format!("{place}/meta/dir/a"), "no json").await;
@@ -242,7 +242,7 @@ async fn what_is_damaged_or_in_the_way_is_not_moved_back(context: Context) {
         raw_delete(&context, &format!("{place}/{half}/dir/a")).await;
         let error = tree.restore_quarantined(moved.id).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Corrupt, "half of it: {error}");
-        raw_put(&context, &format!("{place}/{half}/dir/a"), value.unwrap()).await;
+        raw_put(&context, &format!("{place}/{half}/dir/a"), whole.unwrap()).await;
     }
     tree.restore_quarantined(moved.id).await.unwrap();
     assert_eq!(tree.load("dir/a").await.unwrap(), "dir/a");
@@ -287,7 +287,11 @@ async fn lost_answers_are_found_out(context: Context) {
         let problem = problem_at(&plain, "a").await;
         spoil();
         let moved = tree.quarantine(&problem).await.unwrap();
-        assert_eq!(plain.quarantined().await.unwrap(), [moved.clone()], "once, and as it was answered");
+        assert_eq!(
+            plain.quarantined().await.unwrap(),
+            std::slice::from_ref(&moved),
+            "once, and as it was answered"
+        );
         raw_put(&context, &format!("quarantine/{}/data/a", moved.id), "a").await;
         spoil();
         let restored = tree.restore_quarantined(moved.id).await.unwrap();

@@ -148,20 +148,20 @@ async fn repair(
     problem: &Problem,
     signals: &mut Signals,
 ) -> Result<(Fate, Option<Received>), Failure> {
-    let path = problem.path.as_ref().map_or("", |path| path.as_str());
+    let path = problem.path.as_ref().map_or("", storage_core::FilePath::as_str);
     let mut moving = pin!(tree.quarantine(problem));
     let (moved, received) = tokio::select! {
         moved = &mut moving => (moved, None),
-        received = signals.next() => match tokio::time::timeout(GRACE, &mut moving).await {
-            Ok(moved) => (moved, Some(received)),
-            Err(_) => {
+        received = signals.next() => {
+            let Ok(moved) = tokio::time::timeout(GRACE, &mut moving).await else {
                 let message = format!(
                     "verify {path:?}: it was being moved to the quarantine, and is in exactly one of the two places; \
                      `kvfs quarantine` shows which"
                 );
                 return Ok((Fate::NotMoved(Failure::of_kind(ErrorKind::OutcomeUnknown, message)), Some(received)));
-            }
-        },
+            };
+            (moved, Some(received))
+        }
     };
     let fate = match moved {
         Ok(moved) => Fate::Moved(moved),
@@ -186,7 +186,7 @@ fn print(problem: &Problem, fate: Fate, output: &mut Output) -> Result<(), Failu
         output.object(&ProblemJson {
             problem: problem.kind.name(),
             damage: problem.kind.is_damage(),
-            path: problem.path.as_ref().map(|path| path.as_str()),
+            path: problem.path.as_ref().map(storage_core::FilePath::as_str),
             key: problem.key.as_bytes().escape_ascii().to_string(),
             message: problem.to_string(),
             quarantine,

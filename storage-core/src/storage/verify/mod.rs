@@ -67,10 +67,11 @@ impl<B: KvBackend> Storage<B> {
     /// # Errors
     ///
     /// `NotFound` when nothing is at or below the path. An empty root is whole.
+    #[expect(clippy::needless_pass_by_value, reason = "options are given away, as everywhere")]
     pub fn verify(&self, path: &str, options: VerifyOptions) -> VerifyStream {
         let pages = match FilePath::parse(path) {
             Ok(path) => {
-                let verifier = Verifier::new(self.clone(), path, options);
+                let verifier = Verifier::new(self.clone(), path, &options);
                 stream::try_unfold(verifier, |mut verifier| async move {
                     Ok(verifier.next_items().await?.map(|items| (items, verifier)))
                 })
@@ -149,8 +150,8 @@ impl From<Error> for StepError {
 }
 
 impl<B: KvBackend> Verifier<B> {
-    fn new(storage: Storage<B>, path: FilePath, options: VerifyOptions) -> Self {
-        let VerifyOptions { buffer_bytes } = options;
+    fn new(storage: Storage<B>, path: FilePath, options: &VerifyOptions) -> Self {
+        let VerifyOptions { buffer_bytes } = *options;
         let layout = storage.layout();
         let mut files = Files::new(buffer_bytes, storage.shared.backend.limits().max_value_bytes);
         let mut stages = VecDeque::new();
