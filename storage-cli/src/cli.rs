@@ -25,7 +25,7 @@ pub(crate) use tools::{
 };
 pub(crate) use transfer::{Cp, Diff, Export, Hidden, Import, Sync};
 
-/// A small, safe file tree for the members of a cluster, kept in etcd.
+/// A small, safe file tree and locks for the members of a cluster, kept in etcd or in a file.
 #[derive(Debug, Parser)]
 #[command(name = "kvfs", version, after_help = Exit::HELP, arg_required_else_help = false)]
 pub(crate) struct Cli {
