@@ -7,6 +7,7 @@ mod demo;
 mod documents;
 mod faults;
 mod fuzz;
+mod install;
 mod layering;
 mod metadata;
 mod msrv;
@@ -32,7 +33,13 @@ use crate::{setup::Effort, test::Step};
 enum Xtask {
     /// Find or install, without asking and without root, what building and testing need
     Setup,
-    /// Share a tree of certificates between two processes through a private etcd, and show it
+    /// Install the command `kvfs` from this checkout, as `cargo install` does, with what building it needs
+    Install {
+        /// Options of `cargo install`, such as `--root DIR`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
+    /// Share a tree of certificates between two processes, in a file and then through three private etcds, and show it
     Demo,
     /// Load the locks with several processes on a real etcd, kill and stop some, and print the figures
     Stress {
@@ -75,6 +82,7 @@ enum Xtask {
 fn main() -> ExitCode {
     let result = match Xtask::parse() {
         Xtask::Setup => setup::ensure(Effort::Everything).map(|_| ExitCode::SUCCESS),
+        Xtask::Install { options } => install::run(&options).map(|()| ExitCode::SUCCESS),
         Xtask::Demo => demo::run().map(|()| ExitCode::SUCCESS),
         Xtask::Faults { options } => faults::run(&options).map(|()| ExitCode::SUCCESS),
         Xtask::Fuzz { inputs, seconds, only } => {

@@ -14,6 +14,8 @@ use crate::process;
 /// How far [`ensure`] goes for what is useful but not necessary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Effort {
+    /// Get what building needs, and nothing that only checks and tests use.
+    Building,
     /// Be content with one etcd.
     Sufficient,
     /// Get every version of etcd that can be had.
@@ -22,6 +24,9 @@ pub(crate) enum Effort {
 
 /// Finds or installs everything and prints a line for each thing.
 pub(crate) fn ensure(effort: Effort) -> Result<Tools> {
+    if effort == Effort::Building {
+        return Ok(Tools { protoc: protoc::ensure()? });
+    }
     components::ensure()?;
     let protoc = protoc::ensure()?;
     etcd::ensure(effort)?;
