@@ -64,7 +64,8 @@ pub(crate) fn read_within(limit: usize, what: &str, from: impl Read) -> Result<B
     if content.len() > limit {
         return Err(too_large(what, limit));
     }
-    Ok(content.into())
+    // Boxed, so that it keeps no room that it does not need while it waits, or lies in a store of this process.
+    Ok(content.into_boxed_slice().into())
 }
 
 pub(crate) fn too_large(what: &str, limit: usize) -> Failure {

@@ -73,7 +73,8 @@ impl Record {
             sha1: self.sha1.to_string(),
             write: hex::encode(self.write.0),
         };
-        serde_json::to_vec(&json).expect("strings and numbers are always JSON").into()
+        // Boxed, so that it keeps no room that it does not need: a store of this process has one for each file.
+        serde_json::to_vec(&json).expect("strings and numbers are always JSON").into_boxed_slice().into()
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, RecordError> {

@@ -100,7 +100,7 @@ impl Archive {
         let content = read().map_err(|error| {
             Failure::local(format!("{}: {}", verb.about(item.path.as_str()), self.name), &error)
         })?;
-        Ok(Loaded::new(content.into(), item.modified))
+        Ok(Loaded::new(content.into_boxed_slice().into(), item.modified))
     }
 
     fn file(&self) -> MutexGuard<'_, File> {
