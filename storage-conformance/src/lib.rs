@@ -16,6 +16,7 @@ mod files;
 mod harness;
 pub mod history;
 mod kv;
+mod layouts;
 mod locks;
 mod runner;
 mod sabotage;
@@ -24,6 +25,7 @@ mod watching;
 
 pub use case::cases;
 pub use harness::{Harness, TestStore, Time};
+pub use layouts::{Column, Exclusion, exclusions};
 pub use runner::{check, run};
 pub use sabotage::{Saboteur, run_saboteurs, saboteurs};
 

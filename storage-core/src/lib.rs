@@ -28,7 +28,7 @@ pub use checksum::Sha1Digest;
 pub use config::StorageOptions;
 pub use environment::Environment;
 pub use error::{Error, ErrorKind, Result};
-pub use layout::KeyPrefix;
+pub use layout::{KeyPrefix, LayoutChoice, LayoutKind};
 pub use lock::{FencingToken, LockEntry, LockGuard, LockName, LockOptions, LockState};
 pub use metadata::{DirEntry, EntryKind, File, Metadata, Version};
 pub use path::FilePath;

@@ -2,7 +2,7 @@ use bytes::Bytes;
 
 use super::check::Check;
 use super::write::{Write, Written};
-use super::{Storage, Trace, file_path};
+use super::{Storage, Trace};
 use crate::environment::Surroundings;
 use crate::error::Result;
 use crate::kv::{Get, KvBackend, Op, Revision};
@@ -38,17 +38,17 @@ impl<B: KvBackend> Storage<B> {
     /// `IsADirectory` when files lie below the path, `NotADirectory` when a file lies above it (the error names it),
     /// `InvalidPath` also for the root. `TooLarge` names the limit; nothing is sent then.
     pub async fn store(&self, path: &str, content: impl Into<Bytes> + Send) -> Result<Metadata> {
-        operation("store", path, self.store_under(None, path, content.into())).await
+        operation("store", path, self.store_under(Vec::new(), path, content.into())).await
     }
 
     /// Stores a file if what is given holds as well.
     pub(crate) async fn store_under(
         &self,
-        fence: Option<Check>,
+        fence: Vec<Check>,
         path: &str,
         content: Bytes,
     ) -> Result<Metadata> {
-        let file = NewFile::now(self.surroundings(), file_path(path)?, content);
+        let file = NewFile::now(self.surroundings(), self.keyspace().file_path(path)?, content);
         self.store_new(file, |path| fence.into_iter().chain(Check::file_may_be_at(path)).collect()).await
     }
 
@@ -59,7 +59,7 @@ impl<B: KvBackend> Storage<B> {
     /// `AlreadyExists` when it does, and those of [`store`](Self::store).
     pub async fn create(&self, path: &str, content: impl Into<Bytes> + Send) -> Result<Metadata> {
         let created = async {
-            let file = NewFile::now(self.surroundings(), file_path(path)?, content.into());
+            let file = NewFile::now(self.surroundings(), self.keyspace().file_path(path)?, content.into());
             self.store_new(file, must_be_new).await
         };
         operation("create", path, created).await
@@ -77,7 +77,7 @@ impl<B: KvBackend> Storage<B> {
         version: Version,
     ) -> Result<Metadata> {
         let stored = async {
-            let file = NewFile::now(self.surroundings(), file_path(path)?, content.into());
+            let file = NewFile::now(self.surroundings(), self.keyspace().file_path(path)?, content.into());
             // A file that is there has no file above it and nothing below it.
             self.store_new(file, |path| vec![Check::Version(path.clone(), version)]).await
         };
@@ -92,15 +92,15 @@ impl<B: KvBackend> Storage<B> {
     /// Those of [`store`](Self::store), and `ChecksumMismatch` or `Corrupt` when the file is there but damaged.
     pub async fn load_or_store(&self, path: &str, content: impl Into<Bytes> + Send) -> Result<LoadOrStore> {
         let both = async {
-            let file = NewFile::now(self.surroundings(), file_path(path)?, content.into());
+            let file = NewFile::now(self.surroundings(), self.keyspace().file_path(path)?, content.into());
             let write = Write {
                 checks: must_be_new(&file.path),
-                ops: file.puts(self.layout()).into(),
+                ops: file.puts(self.keyspace()).into(),
                 otherwise: vec![
-                    Get::key(self.layout().meta(&file.path)),
-                    Get::key(self.layout().data(&file.path)),
+                    Get::key(self.keyspace().meta(&file.path)),
+                    Get::key(self.keyspace().data(&file.path)),
                 ],
-                trace: file.trace(self.layout()),
+                trace: file.trace(self.keyspace()),
             };
             match self.write(write).await? {
                 Written::Done(revision, _) => Ok(LoadOrStore::Stored(file.stored_at(revision))),
@@ -108,7 +108,7 @@ impl<B: KvBackend> Storage<B> {
                     let mut entries = found.into_iter().map(|get| get.entries.into_iter().next());
                     match (entries.next().flatten(), entries.next().flatten()) {
                         (Some(meta), data) => {
-                            Ok(LoadOrStore::Loaded(File::verified(file.path, &meta, data)?))
+                            Ok(LoadOrStore::Loaded(File::verified(self.keyspace(), file.path, &meta, data)?))
                         }
                         (None, _) => Err(refusal),
                     }
@@ -125,8 +125,8 @@ impl<B: KvBackend> Storage<B> {
     ) -> Result<Metadata> {
         let write = Write {
             checks: checks(&file.path),
-            ops: file.puts(self.layout()).into(),
-            trace: file.trace(self.layout()),
+            ops: file.puts(self.keyspace()).into(),
+            trace: file.trace(self.keyspace()),
             ..Write::default()
         };
         let (revision, _) = self.write_or_refuse(write).await?;
@@ -163,13 +163,21 @@ impl NewFile {
     }
 
     pub(super) fn trace(&self, layout: &Layout) -> Trace {
-        Trace::File { meta: layout.meta(&self.path), write: self.record.write }
+        Trace::File { meta: layout.meta(&self.path), record: layout.encode_record(&self.path, &self.record) }
     }
 
     pub(super) fn puts(&self, layout: &Layout) -> [Op; 2] {
         [
-            Op::Put { key: layout.data(&self.path), value: self.content.clone(), lease: None },
-            Op::Put { key: layout.meta(&self.path), value: self.record.encode(), lease: None },
+            Op::Put {
+                key: layout.data(&self.path),
+                value: layout.encode_content(&self.content),
+                lease: None,
+            },
+            Op::Put {
+                key: layout.meta(&self.path),
+                value: layout.encode_record(&self.path, &self.record),
+                lease: None,
+            },
         ]
     }
 
