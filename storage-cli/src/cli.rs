@@ -2,6 +2,7 @@
 
 mod config;
 mod lock;
+mod migrate;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use crate::output::Format;
 
 pub(crate) use config::{Config, ConfigCommand};
 pub(crate) use lock::{Break, Lock, Locks, LocksCommand, Target, TryLock, Watch};
+pub(crate) use migrate::{Migrate, Refused};
 
 /// A small, safe file tree for the members of a cluster, kept in etcd.
 #[derive(Debug, Parser)]
@@ -52,6 +54,12 @@ pub(crate) enum Command {
     Import(Import),
     /// Write a file or all files of a directory to a local directory, then check them.
     Export(Export),
+    /// Copy a tree to another store or layout, verified: take over what caddy-etcd has stored.
+    ///
+    /// Copies what the destination does not have as the source has it, with the times at which files were written, loads
+    /// every copy back, and compares both trees at the end. It can be repeated while the source is in use. What is damaged
+    /// is reported, and the rest goes on. --store and --config are not used.
+    Migrate(Box<Migrate>),
     /// Run a command while holding a lock.
     ///
     /// Waits until everybody who asked for the lock before has let go of it, runs the command, and releases the lock.

@@ -8,6 +8,7 @@ mod exit;
 mod failure;
 #[cfg(test)]
 mod fuzz;
+mod layout_choice;
 mod local;
 mod output;
 mod progress;

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use kv_etcd::EtcdBackend;
 use kv_memory::MemoryBackend;
 use storage_core::kv::{BackendError, BackendErrorKind, KvBackend};
-use storage_core::{ErrorKind, FilePath, LockName, Storage, StorageOptions};
+use storage_core::{ErrorKind, FilePath, LayoutChoice, LockName, Storage, StorageOptions};
 use tokio::process::Command;
 
 use crate::choice::{Choice, Given};
 use crate::failure::Failure;
+use crate::layout_choice;
 use crate::output::{Format, Output};
 use crate::store_url::Store;
 
@@ -25,7 +26,9 @@ pub(crate) struct Session {
 
 /// Where the tree is, and how it is opened.
 pub(crate) struct Place {
-    choice: Choice,
+    /// What the user chose it by, unless it is an argument of the command.
+    choice: Option<Choice>,
+    to_check: String,
     pub(crate) store: Store,
     pub(crate) options: StorageOptions,
 }
@@ -43,15 +46,13 @@ impl Session {
     /// Finds out where the tree is. The store is not asked.
     pub(crate) async fn place(&self) -> Result<Place, Failure> {
         let choice = self.given.choice()?;
-        let store = match &choice {
-            Choice::Url(url) => url.parse().map_err(|error| Failure::usage(format!("{error}")))?,
-            Choice::Config(source) => Store::from(source.read().await?),
+        let place = match &choice {
+            Choice::Url(url) => Place::named(url, &choice.to_check())?,
+            Choice::Config(source) => {
+                Place::new(Store::from(source.read().await?), LayoutChoice::Detect, choice.to_check())
+            }
         };
-        let options = match &store {
-            Store::Memory => StorageOptions::new(),
-            Store::Etcd(config) => config.storage_options(),
-        };
-        Ok(Place { choice, store, options })
+        Ok(Place { choice: Some(choice), ..place })
     }
 }
 
@@ -66,6 +67,22 @@ impl Store {
 }
 
 impl Place {
+    /// The place of a store URL that the user knows by this name.
+    pub(crate) fn named(url: &str, name: &str) -> Result<Self, Failure> {
+        let (url, layout) =
+            layout_choice::split(url).map_err(|error| Failure::usage(format!("store URL: {error}")))?;
+        let store = url.parse().map_err(|error| Failure::usage(format!("{error}")))?;
+        Ok(Self::new(store, layout, name.to_owned()))
+    }
+
+    fn new(store: Store, layout: LayoutChoice, to_check: String) -> Self {
+        let options = match &store {
+            Store::Memory => StorageOptions::new(),
+            Store::Etcd(config) => config.storage_options(),
+        };
+        Self { choice: None, to_check, store, options: options.with_layout(layout) }
+    }
+
     /// Opens the tree.
     pub(crate) async fn open(&self) -> Result<Tree, Failure> {
         let backend = self.store.connect().await.map_err(|error| self.not_connected(&error))?;
@@ -75,7 +92,9 @@ impl Place {
 
     /// Lets a `kvfs` in this command work on the same tree.
     pub(crate) fn hand_on(&self, command: &mut Command) {
-        self.choice.hand_on(command);
+        if let Some(choice) = &self.choice {
+            choice.hand_on(command);
+        }
     }
 
     /// The failure to connect to it.
@@ -85,11 +104,11 @@ impl Place {
 
     /// What to check when it does not serve.
     pub(crate) fn to_check(&self) -> String {
-        self.choice.to_check()
+        self.to_check.clone()
     }
 
     fn not_opened(&self, kind: ErrorKind, error: &dyn StdError) -> Failure {
-        Failure::opening(&self.store.to_string(), &self.choice.to_check(), kind, error)
+        Failure::opening(&self.store.to_string(), &self.to_check, kind, error)
     }
 }
 

@@ -44,6 +44,12 @@ impl Context {
         self.layout
     }
 
+    /// The same case with trees of this layout, for cases that are about one.
+    pub(crate) fn with_layout(mut self, layout: LayoutKind) -> Self {
+        self.layout = layout;
+        self
+    }
+
     /// A client, independent of those before.
     pub(crate) async fn client(&self) -> Arc<dyn KvBackend> {
         let client = self.store.client().await;

@@ -6,6 +6,7 @@
 // First: its macro is there for what comes behind it.
 #[macro_use]
 mod assertions;
+mod caddy_etcd;
 mod case;
 mod context;
 pub mod contract;

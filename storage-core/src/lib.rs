@@ -32,5 +32,7 @@ pub use layout::{KeyPrefix, LayoutChoice, LayoutKind};
 pub use lock::{FencingToken, LockEntry, LockGuard, LockName, LockOptions, LockState};
 pub use metadata::{DirEntry, EntryKind, File, Metadata, Version};
 pub use path::FilePath;
-pub use storage::{Filter, ListItem, ListOptions, ListStream, LoadOrStore, Storage};
+pub use storage::{
+    Filter, Finding, FindingKind, ListItem, ListOptions, ListStream, LoadOrStore, Storage, Survey,
+};
 pub use watch::{ChangeKind, ChangeStream, WatchEvent};

@@ -10,6 +10,7 @@ mod import;
 mod lock;
 mod locks;
 mod ls;
+mod migrate;
 mod mv;
 mod put;
 mod rm;
@@ -32,6 +33,7 @@ pub(crate) async fn run(command: Command, session: &mut Session) -> Result<Exit,
         Command::Mv(args) => mv::run(args, session).await,
         Command::Import(args) => import::run(args, session).await,
         Command::Export(args) => export::run(args, session).await,
+        Command::Migrate(args) => migrate::run(*args, session).await,
         Command::Lock(args) => lock::run(args, session).await,
         Command::TryLock(args) => lock::run_if_free(args, session).await,
         Command::Locks(args) => locks::run(args, session).await,

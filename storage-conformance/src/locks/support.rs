@@ -18,7 +18,7 @@ pub(super) async fn shortest_timeout(context: &Context) -> Duration {
 }
 
 /// A lock timeout that a machine which does other things as well does not let run out, and is over in seconds.
-pub(super) async fn short_timeout(context: &Context) -> Duration {
+pub(crate) async fn short_timeout(context: &Context) -> Duration {
     shortest_timeout(context).await.max(Duration::from_secs(4))
 }
 
@@ -70,7 +70,7 @@ fn is_place(key: &[u8]) -> bool {
 }
 
 /// How many places there are in the queue of this name, whose characters need no escape.
-pub(super) async fn places(context: &Context, name: &str) -> usize {
+pub(crate) async fn places(context: &Context, name: &str) -> usize {
     keys_below(context, &format!("lock/{name}/")).await
 }
 
@@ -80,7 +80,7 @@ pub(super) async fn keys_below(context: &Context, rest: &str) -> usize {
 }
 
 /// Waits until there are so many places in the queue of this name.
-pub(super) async fn until_places(context: &Context, name: &str, expected: usize) {
+pub(crate) async fn until_places(context: &Context, name: &str, expected: usize) {
     let what = format!("{expected} places in the queue of {name}");
     let (client, queue) = (context.client().await, below(context, &format!("lock/{name}/")));
     let reached = async || (count(&client, queue.clone()).await == expected).then_some(());
@@ -103,7 +103,7 @@ pub(crate) async fn done<T>(what: &str, task: tokio::task::JoinHandle<T>) -> T {
 }
 
 /// Waits until the guard says that its lock is lost.
-pub(super) async fn until_lost<B: KvBackend>(guard: &LockGuard<B>) {
+pub(crate) async fn until_lost<B: KvBackend>(guard: &LockGuard<B>) {
     let lost = tokio::time::timeout(Context::PATIENCE, guard.lost()).await;
     lost.expect("the guard should be told that its lock is lost");
     assert!(!guard.is_held());

@@ -162,11 +162,6 @@ impl Layout {
         self.meta_below(&FilePath::root())
     }
 
-    /// All keys of the tree, and of whatever else lies below its prefix.
-    pub(crate) fn everything(&self) -> KeyRange {
-        KeyRange::prefix(format!("{}/", self.prefix))
-    }
-
     /// Where the metadata of a file would be whose content has the key of the native format.
     pub(super) fn meta_of_format_file(&self) -> Key {
         Key::new(format!("{}/format", self.meta))
@@ -184,6 +179,44 @@ impl Layout {
         let path = FilePath::parse(spelling).ok()?;
         let is_file = !path.is_root() && path.as_str() == spelling && self.check_path(&path).is_ok();
         is_file.then_some(path)
+    }
+
+    /// The name in a metadata key, whether or not it is a path.
+    pub(crate) fn spelling_bytes(&self, meta: &Key) -> Option<Bytes> {
+        let name = meta.as_bytes().strip_prefix(self.meta.as_bytes())?.strip_prefix(b"/")?;
+        Some(Bytes::copy_from_slice(name))
+    }
+
+    /// The name in a content key, whether or not it is a path.
+    pub(crate) fn content_spelling(&self, data: &Key) -> Option<Bytes> {
+        let name = data.as_bytes().strip_prefix(self.data.as_bytes())?.strip_prefix(b"/")?;
+        Some(Bytes::copy_from_slice(name))
+    }
+
+    /// The keys of content and metadata of something with this name, whether or not it is a path.
+    pub(crate) fn keys_of_spelling(&self, name: &[u8]) -> [Key; 2] {
+        [&self.data, &self.meta].map(|part| Key::new([part.as_bytes(), b"/", name].concat()))
+    }
+
+    /// Where the metadata would be of a file whose content has this key.
+    pub(crate) fn meta_of_content(&self, data: &Key) -> Key {
+        let name = self.content_spelling(data).unwrap_or_default();
+        let [_, meta] = self.keys_of_spelling(&name);
+        meta
+    }
+
+    /// Why a name is no path of a file here.
+    pub(crate) fn why_no_file(&self, name: &[u8]) -> Option<Error> {
+        let lossy = String::from_utf8_lossy(name);
+        let no_path =
+            |reason: &str| Some(Error::new(ErrorKind::InvalidPath).with_path(&lossy).with_detail(reason));
+        let Ok(name) = std::str::from_utf8(name) else { return no_path("it is no UTF-8") };
+        match FilePath::parse(name) {
+            Err(error) => Some(error),
+            Ok(path) if path.is_root() => no_path("the root is not a file"),
+            Ok(path) if path.as_str() != name => no_path("it begins or ends with a slash"),
+            Ok(path) => self.check_path(&path).err(),
+        }
     }
 
     /// A key of this library's that is neither content nor metadata.

@@ -39,6 +39,18 @@ impl Layout {
         }
     }
 
+    /// The name by which the file at this path was stored, if it would not be a path that leads there: slashes at its
+    /// beginning do not matter.
+    pub(crate) fn stored_as(&self, path: &FilePath, record: &[u8]) -> Option<String> {
+        match self.kind() {
+            LayoutKind::Native => None,
+            LayoutKind::CaddyEtcd => {
+                let name = go::MetadataRecord::decode(record).ok()?.path;
+                (name.trim_start_matches('/') != path.as_str()).then_some(name)
+            }
+        }
+    }
+
     /// What a metadata record says.
     pub(crate) fn decode_record(&self, value: &[u8]) -> Result<Facts, RecordError> {
         match self.kind() {

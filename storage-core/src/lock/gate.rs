@@ -53,6 +53,15 @@ enum Standing {
     Taken(Duration, Revision),
 }
 
+/// What came of putting it.
+enum Put {
+    Passage(Passage),
+    /// It was not as it was thought to be, but this.
+    Other(Option<Entry>),
+    /// There was no answer: the next look tells.
+    Open,
+}
+
 /// What came of wanting to have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Passage {
@@ -77,28 +86,36 @@ impl Gate {
         }
     }
 
-    /// Puts the key for a place that is first in its queue, once no other member has it.
+    /// Puts the key for a place that is first in its queue, once no other member has it. One transaction if nobody has.
     ///
     /// Dropping the future is safe: who gives the place up deletes the key too.
     pub(super) async fn pass(&self, session: &Session, place: &Key, patience: Patience) -> Result<Passage> {
         let mut seen: Option<(Revision, Moment)> = None;
-        while let Some(entry) = self.read(session).await? {
-            let (left, revision) = match self.standing(session, entry.first(), &mut seen) {
+        // Mostly there is none.
+        let mut entry: Option<Entry> = None;
+        loop {
+            match self.standing(session, entry.as_ref(), &mut seen) {
                 Standing::Free(compare) => match self.put(session, place, compare).await? {
-                    Some(passage) => return Ok(passage),
-                    None => continue,
+                    Put::Passage(passage) => return Ok(passage),
+                    Put::Other(found) => {
+                        entry = found;
+                        continue;
+                    }
+                    Put::Open => {}
                 },
                 Standing::Taken(..) if patience == Patience::OnlyIfFree => return Ok(Passage::Taken),
-                Standing::Taken(left, revision) => (left, revision),
-            };
-            tokio::select! {
-                biased;
-                () = session.lost().cancelled() => break,
-                () = self.changes(session, revision) => {}
-                () = tokio::time::sleep(left.min(SLOW_POLL)) => {}
+                Standing::Taken(left, revision) => tokio::select! {
+                    biased;
+                    () = session.lost().cancelled() => return Ok(Passage::Nowhere),
+                    () = self.changes(session, revision) => {}
+                    () = tokio::time::sleep(left.min(SLOW_POLL)) => {}
+                },
+            }
+            match self.read(session).await? {
+                Some(found) => entry = found.into_iter().next(),
+                None => return Ok(Passage::Nowhere),
             }
         }
-        Ok(Passage::Nowhere)
     }
 
     /// Puts the key again with the time that it is now, so that other members do not take it for abandoned. Whether it
@@ -181,6 +198,10 @@ impl Gate {
                 TxnOutcome::Matched(replies) => {
                     if is_own {
                         replies.pop();
+                    } else if self.known().is_some() {
+                        // Somebody has overtaken the holder: the place alone was no lock any more.
+                        replies.pop();
+                        replies.push(OpReply::Deleted(0));
                     }
                     return Ok(reply);
                 }
@@ -232,35 +253,39 @@ impl Gate {
         if left.is_zero() { free } else { Standing::Taken(left, revision) }
     }
 
-    /// Puts the key if the place is there and the key is as it was; `None` if it was not.
-    async fn put(&self, session: &Session, place: &Key, compare: Compare) -> Result<Option<Passage>> {
+    /// Puts the key if the place is there and the key is as it was seen.
+    async fn put(&self, session: &Session, place: &Key, compare: Compare) -> Result<Put> {
         let txn = Txn::new()
             .when(Compare::Present(place.clone()))
             .when(compare)
             .then(self.op(session))
-            .otherwise(Get::key(place.clone()));
+            .otherwise(Get::key(place.clone()))
+            .otherwise(Get::key(self.key.clone()));
         self.was_asked.store(true, Ordering::Release);
         let reply = match session.backend().txn(txn).await {
             Ok(reply) => reply,
             Err(error) if error.kind() == BackendErrorKind::LeaseNotFound => {
                 session.lost().cancel();
-                return Ok(Some(Passage::Nowhere));
+                return Ok(Put::Passage(Passage::Nowhere));
             }
-            // Whether it was put the next look tells.
             Err(error) if error.is_retryable() => {
                 session.backoff().pause().await;
-                return Ok(None);
+                return Ok(Put::Open);
             }
             Err(error) => return Err(Error::of_write(error)),
         };
-        match reply.outcome {
-            TxnOutcome::Matched(replies) if matches!(replies[..], [OpReply::Put]) => {
+        let found = match reply.outcome {
+            TxnOutcome::Matched(_) => {
                 self.put.store(reply.revision.0, Ordering::Release);
-                Ok(Some(Passage::Passed))
+                return Ok(Put::Passage(Passage::Passed));
             }
-            TxnOutcome::NotMatched(found) => Ok(first(found).is_none().then_some(Passage::Nowhere)),
-            TxnOutcome::Matched(_) => Err(unexpected_reply()),
+            TxnOutcome::NotMatched(found) => found,
+        };
+        let [place, key] = found.try_into().map_err(|_| unexpected_reply())?;
+        if place.entries.is_empty() {
+            return Ok(Put::Passage(Passage::Nowhere));
         }
+        Ok(Put::Other(key.entries.into_iter().next()))
     }
 
     fn op(&self, session: &Session) -> Op {

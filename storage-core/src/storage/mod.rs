@@ -13,6 +13,7 @@ mod rename;
 mod seen;
 mod stat;
 mod store;
+mod survey;
 mod write;
 
 use std::fmt;
@@ -40,6 +41,7 @@ pub use list_options::{Filter, ListOptions};
 pub(crate) use load::unexpected_reply;
 pub(crate) use outcome::Trace;
 pub use store::LoadOrStore;
+pub use survey::{Finding, FindingKind, Survey};
 pub(crate) use write::{Write, Written};
 
 /// A file tree on a transactional key-value store, and the locks of those who share it.

@@ -1,3 +1,5 @@
+use std::time::SystemTime;
+
 use bytes::Bytes;
 
 use super::check::Check;
@@ -118,6 +120,31 @@ impl<B: KvBackend> Storage<B> {
         operation("load_or_store", path, both).await
     }
 
+    /// Stores a copy of a file from elsewhere, with the time at which the original was written: in the place of the file
+    /// of this version, or, with `None`, where there is no file yet. One round trip.
+    ///
+    /// # Errors
+    ///
+    /// With a version those of [`store_if`](Self::store_if), without one those of [`create`](Self::create).
+    pub async fn store_copy(
+        &self,
+        path: &str,
+        content: impl Into<Bytes> + Send,
+        modified: SystemTime,
+        over: Option<Version>,
+    ) -> Result<Metadata> {
+        let stored = async {
+            let path = self.keyspace().file_path(path)?;
+            let file = NewFile::written_at(self.surroundings(), path, content.into(), modified);
+            self.store_new(file, |path| match over {
+                Some(version) => vec![Check::Version(path.clone(), version)],
+                None => must_be_new(path),
+            })
+            .await
+        };
+        operation("store_copy", path, stored).await
+    }
+
     async fn store_new(
         &self,
         file: NewFile,
@@ -148,14 +175,18 @@ pub(crate) struct NewFile {
 
 impl NewFile {
     pub(super) fn now(surroundings: &Surroundings, path: FilePath, content: Bytes) -> Self {
-        let record = Record::of(&content, surroundings.wall_clock(), WriteId::random(surroundings));
+        Self::written_at(surroundings, path, content, surroundings.wall_clock())
+    }
+
+    /// A content that was written at another time.
+    fn written_at(surroundings: &Surroundings, path: FilePath, content: Bytes, modified: SystemTime) -> Self {
+        let record = Record::of(&content, modified, WriteId::random(surroundings));
         Self { path, content, record }
     }
 
     /// The same content under another path, with the time at which it was written.
     pub(super) fn moved(surroundings: &Surroundings, file: &File, path: FilePath) -> Self {
-        let record = Record::of(&file.content, file.metadata.modified, WriteId::random(surroundings));
-        Self { path, content: file.content.clone(), record }
+        Self::written_at(surroundings, path, file.content.clone(), file.metadata.modified)
     }
 
     pub(super) fn write_id(&self) -> WriteId {
