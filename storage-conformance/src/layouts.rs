@@ -36,7 +36,7 @@ impl Column {
             |clause: &&str| exclusions(self.layout).iter().any(|exclusion| exclusion.clause == *clause);
         match self.layout {
             LayoutKind::Native => true,
-            _ => !case.clauses.iter().any(|clause| clause.starts_with("KV-") || excluded(&clause)),
+            _ => !case.clauses.iter().any(|clause| clause.starts_with("KV-") || excluded(clause)),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A member that runs the Go module: its protocol, step by step, and nothing of this library.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
@@ -41,7 +42,7 @@ impl Environment for Clock {
     }
 
     fn random(&self) -> [u8; 16] {
-        rand::random()
+        drawn()
     }
 }
 
@@ -58,6 +59,14 @@ pub(super) fn options_at(context: &Context, clock: &Arc<Clock>, lock_timeout: Du
         .with_environment(clock)
 }
 
+/// Bytes that nobody in this process draws again.
+fn drawn() -> [u8; 16] {
+    static DRAWN: AtomicU64 = AtomicU64::new(1);
+    let number = u128::from(DRAWN.fetch_add(1, Ordering::Relaxed));
+    // The first half is what names a session.
+    (number << 64 | number).to_be_bytes()
+}
+
 /// A process with the Go module.
 pub(super) struct GoMember {
     client: Arc<dyn KvBackend>,
@@ -72,7 +81,7 @@ impl GoMember {
         Self {
             client: context.client().await,
             prefix: tree_prefix(context),
-            token: BASE64_STANDARD.encode([rand::random::<[u8; 16]>(), rand::random()].concat()),
+            token: BASE64_STANDARD.encode([drawn(), drawn()].concat()),
             clock: Arc::clone(clock),
             lock_timeout,
         }

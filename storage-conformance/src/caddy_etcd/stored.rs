@@ -50,8 +50,8 @@ async fn what_the_go_module_has_stored_is_read(context: Context) {
     assert_eq!(files.iter().map(|file| file.path.as_str()).collect::<Vec<_>>(), sorted);
     for (name, about) in &expected {
         let file = tree.load_file(name).await.unwrap();
-        let content = BASE64_STANDARD.decode(about["plaintext_base64"].as_str().unwrap()).unwrap();
-        assert_eq!(file.content, content, "{name}");
+        let plain = BASE64_STANDARD.decode(about["plaintext_base64"].as_str().unwrap()).unwrap();
+        assert_eq!(file.content, plain, "{name}");
         assert_eq!(file.metadata.size, about["size"].as_u64().unwrap(), "{name}");
         assert_eq!(file.metadata.sha1.unwrap().to_string(), about["sha1"].as_str().unwrap(), "{name}");
         assert_eq!(file.metadata.modified, parse(about["timestamp"].as_str().unwrap()), "{name}");
@@ -85,10 +85,10 @@ async fn what_is_written_is_what_the_go_module_writes(context: Context) {
     let clock = Clock::new();
     let (go, tree) =
         (GoMember::new(&context, &clock, LOCK_TIMEOUT).await, open_at(&context, &clock, LOCK_TIMEOUT).await);
-    let content = b"\xff\0 bytes <&>";
+    let bytes = b"\xff\0 bytes <&>";
     for path in ["a", "dir/<b> & 'c'\u{2028}\u{2029}", "ä/\"日本\"", "empty"] {
-        let content = if path == "empty" { &b""[..] } else { content };
-        let stored = tree.store(path, content.to_vec()).await.unwrap();
+        let bytes = if path == "empty" { &b""[..] } else { bytes };
+        let stored = tree.store(path, bytes.to_vec()).await.unwrap();
         // What Go writes beside what JSON demands.
         let escaped =
             path.replace('"', "\\\"").replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
@@ -96,14 +96,14 @@ async fn what_is_written_is_what_the_go_module_writes(context: Context) {
         let hash: Vec<String> = stored.sha1.unwrap().as_bytes().iter().map(u8::to_string).collect();
         let record = format!(
             "{{\"Path\":\"{escaped}\",\"Size\":{},\"Timestamp\":\"{}\",\"Hash\":[{}],\"IsDir\":false}}",
-            content.len(),
+            bytes.len(),
             super::member::format(stored.modified),
             hash.join(",")
         );
         let raw = go.get_raw(&format!("md/{path}")).await.unwrap();
         assert_eq!(String::from_utf8(BASE64_STANDARD.decode(&raw).unwrap()).unwrap(), record);
         assert_eq!(raw, BASE64_STANDARD.encode(&record));
-        assert_eq!(go.get_raw(path).await.unwrap(), BASE64_STANDARD.encode(content));
+        assert_eq!(go.get_raw(path).await.unwrap(), BASE64_STANDARD.encode(bytes));
     }
 }
 
@@ -178,9 +178,9 @@ async fn a_survey_finds_what_no_listing_shows(context: Context) {
     ];
     assert_eq!(findings, expected);
     for finding in survey.findings.iter().filter(|finding| matches!(finding.kind, FindingKind::NoPath(_))) {
-        let (content, _) = tree.load_finding(finding).await.unwrap();
+        let (loaded, _) = tree.load_finding(finding).await.unwrap();
         let expected = if finding.name == "md/y" { "not the metadata of y" } else { &finding.name };
-        assert_eq!(content, expected.as_bytes(), "{}", finding.name);
+        assert_eq!(loaded, expected.as_bytes(), "{}", finding.name);
     }
     let listed = tree.list("both", ListOptions::children()).await.unwrap();
     assert_eq!(paths(&listed), ["both/x"]);

@@ -47,10 +47,9 @@ pub(crate) fn detect(
         (true, true, _) => return Err(mixed(LayoutKind::Native)),
         (true, false, LayoutChoice::Only(LayoutKind::CaddyEtcd)) => return Err(other(LayoutKind::Native)),
         (false, true, LayoutChoice::Only(LayoutKind::Native)) => return Err(other(LayoutKind::CaddyEtcd)),
-        (true, false, _) => LayoutKind::Native,
         (false, true, _) => LayoutKind::CaddyEtcd,
         (false, false, LayoutChoice::Only(kind)) => kind,
-        (false, false, LayoutChoice::Detect) => LayoutKind::Native,
+        (true, false, _) | (false, false, LayoutChoice::Detect) => LayoutKind::Native,
     };
     let layout = if is_file { of(kind).with_format_file() } else { of(kind) };
     let format = if kind == LayoutKind::Native { native } else { go };

@@ -4,6 +4,7 @@
 //! nobody else's is there or the one that is there has grown old, puts its own, with the session's lease, and renews it as
 //! long as the lock is held. See decision 16.
 
+use std::future::pending;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -313,14 +314,14 @@ impl Gate {
     /// Waits until the key may have changed since this revision.
     async fn changes(&self, session: &Session, after: Revision) {
         let watch = session.backend().watch(KeyRange::single(self.key.clone()), after).await;
-        let Ok(mut changes) = watch else { return std::future::pending().await };
+        let Ok(mut changes) = watch else { return pending().await };
         while let Some(Ok(batch)) = changes.next().await {
             if !batch.events.is_empty() {
                 return;
             }
         }
         // Who waits looks for itself now and then.
-        std::future::pending().await
+        pending::<()>().await;
     }
 }
 

@@ -189,7 +189,7 @@ impl<B: KvBackend> Storage<B> {
                     match self.backend().txn(txn).await.map_err(Error::of_write)?.outcome {
                         TxnOutcome::Matched(_) => return Ok(Some(holder)),
                         // The holder has just renewed it.
-                        TxnOutcome::NotMatched(_) => continue,
+                        TxnOutcome::NotMatched(_) => {}
                     }
                 }
                 Err(error) if error.is_outcome_unknown() && error.is_retryable() => {

@@ -84,13 +84,11 @@ impl<B: KvBackend> Storage<B> {
     /// format key. While there is none, nobody may have begun to use the tree in another layout.
     pub(super) fn format_guards(&self, known: Option<Revision>) -> Vec<(Compare, Get)> {
         let key = self.keyspace().format();
-        match known {
-            Some(revision) => vec![(Compare::ModRevision(key.clone(), revision), Get::key(key))],
-            None => {
-                let format = (Compare::Absent(key.clone()), Get::key(key));
-                std::iter::once(format).chain(self.keyspace().no_other_layout()).collect()
-            }
+        if let Some(revision) = known {
+            return vec![(Compare::ModRevision(key.clone(), revision), Get::key(key))];
         }
+        let format = (Compare::Absent(key.clone()), Get::key(key));
+        std::iter::once(format).chain(self.keyspace().no_other_layout()).collect()
     }
 
     /// Whether the format key is not the one that a write has compared; it is learnt, or the tree refused. Meanwhile

@@ -131,7 +131,7 @@ impl<B: KvBackend> Storage<B> {
                 match Box::pin(self.ensure_format()).await {
                     // Deleting needs no room. Without a format the deletion leaves no record either.
                     Err(error) if !puts && error.is_backend(BackendErrorKind::NoSpace) => {
-                        progress.is_full = true
+                        progress.is_full = true;
                     }
                     ensured => ensured?,
                 }

@@ -1,6 +1,7 @@
 //! What has to be done so that the destination has what the source has.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use storage_core::{FilePath, Finding, FindingKind, Metadata, Survey, Version};
 
@@ -53,7 +54,7 @@ impl<'s> Plan<'s> {
             let why = why(&finding.kind);
             match (&finding.kind, finding.path()) {
                 (FindingKind::NoPath(_), _) => {
-                    plan.refuse(&mut wanted, Origin::Finding(finding), why, refused)
+                    plan.refuse(&mut wanted, Origin::Finding(finding), why, refused);
                 }
                 (_, Some(path)) => drop(irregular.insert(path, why)),
                 _ => plan.problems.push(Problem::new(Trouble::Damaged, &finding.name, why)),
@@ -102,7 +103,7 @@ impl<'s> Plan<'s> {
             Refused::Rename(directory) => match directory.join(&escaped(origin.name())) {
                 Ok(to) => self.want(wanted, to, origin),
                 Err(error) => {
-                    self.problems.push(Problem::new(Trouble::Refused, origin.name(), error.to_string()))
+                    self.problems.push(Problem::new(Trouble::Refused, origin.name(), error.to_string()));
                 }
             },
         }
@@ -150,7 +151,7 @@ fn escaped(name: &str) -> String {
             path.push('/');
         }
         match component {
-            "" => path.push_str("%"),
+            "" => path.push('%'),
             "." => path.push_str("%2E"),
             ".." => path.push_str("%2E%2E"),
             _ => {
@@ -158,7 +159,7 @@ fn escaped(name: &str) -> String {
                     if c.is_control() || matches!(c, '\\' | '%') {
                         let mut bytes = [0; 4];
                         for byte in c.encode_utf8(&mut bytes).bytes() {
-                            path.push_str(&format!("%{byte:02X}"));
+                            write!(path, "%{byte:02X}").expect("a string takes whatever is written");
                         }
                     } else {
                         path.push(c);

@@ -1,5 +1,7 @@
 //! What a migration says: a line for each thing that is wrong, and one for the whole.
 
+use std::fmt::Write as _;
+
 use serde::Serialize;
 
 use crate::exit::Exit;
@@ -199,11 +201,13 @@ impl Report {
             format!("{copied} {} {files}, {} bytes, {} unchanged", self.copied, self.bytes, self.unchanged);
         for (count, what) in [(self.removed, removed), (self.skipped, "skipped")] {
             if count > 0 {
-                line.push_str(&format!(", {what} {count}"));
+                write!(line, ", {what} {count}").expect("a string takes whatever is written");
             }
         }
         if !self.is_rehearsal && self.is_identical() {
-            line.push_str(&format!("; the trees are the same at revision {} of the source", self.revision));
+            let revision = self.revision;
+            write!(line, "; the trees are the same at revision {revision} of the source")
+                .expect("a string takes whatever is written");
         }
         line
     }
