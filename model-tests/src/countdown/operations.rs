@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt};
@@ -65,6 +65,17 @@ pub(super) const OPERATIONS: &[Operation] = &[
     operation!("Storage::store_if", Files, |scene| {
         let version = Version::new(Revision(first_version(scene)));
         shown(&[scene.tree.store_if("a", "new", version).await?])
+    }),
+    operation!("Storage::store_copy", Files, |scene| {
+        shown(&[scene.tree.store_copy("b", "new", SystemTime::UNIX_EPOCH, None).await?])
+    }),
+    operation!("Storage::store_copy", Locked, |scene| {
+        let version = Version::new(Revision(first_version(scene)));
+        shown(&[scene.tree.store_copy("a", "new", SystemTime::UNIX_EPOCH, Some(version)).await?])
+    }),
+    operation!("Storage::survey", Files, |scene| {
+        let survey = scene.tree.survey().await?;
+        format!("{} and {:?}", shown(&survey.files), survey.findings)
     }),
     operation!("Storage::load_or_store", Files, |scene| match scene.tree.load_or_store("b", "new").await? {
         LoadOrStore::Stored(file) => shown(&[file.metadata]),
