@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cluster_tests::{At, Event};
-use kv_etcd::EtcdBackend;
 use storage_core::kv::{
     BackendError, KeyRange, KvBackend, Lease, LeaseId, Limits, RangePage, RangeRequest, Revision, Txn,
     TxnOutcome, TxnReply, WatchStream,
@@ -58,63 +57,63 @@ impl Faults {
     }
 }
 
-/// etcd, with faults.
+/// A store, with faults.
 pub(crate) struct FaultyBackend {
-    etcd: EtcdBackend,
+    store: Arc<dyn KvBackend>,
     faults: Arc<Faults>,
 }
 
 impl FaultyBackend {
-    pub(crate) fn new(etcd: EtcdBackend, faults: Arc<Faults>) -> Self {
-        Self { etcd, faults }
+    pub(crate) fn new(store: Arc<dyn KvBackend>, faults: Arc<Faults>) -> Self {
+        Self { store, faults }
     }
 }
 
 #[async_trait]
 impl KvBackend for FaultyBackend {
     fn limits(&self) -> Limits {
-        self.etcd.limits()
+        self.store.limits()
     }
 
     async fn range(&self, request: RangeRequest) -> Result<RangePage, BackendError> {
-        self.etcd.range(request).await
+        self.store.range(request).await
     }
 
     async fn txn(&self, txn: Txn) -> Result<TxnReply, BackendError> {
         if !self.faults.stops_before_next_txn.swap(false, Ordering::SeqCst) {
-            return self.etcd.txn(txn).await;
+            return self.store.txn(txn).await;
         }
         stop_this_process();
         report(Event::Continued);
-        let reply = self.etcd.txn(txn).await?;
+        let reply = self.store.txn(txn).await?;
         report(Event::Answered { is_applied: matches!(reply.outcome, TxnOutcome::Matched(_)) });
         Ok(reply)
     }
 
     async fn grant(&self, ttl: Duration) -> Result<Lease, BackendError> {
         let sent = At::now();
-        let lease = self.faults.unless_cut(self.etcd.grant(ttl)).await?;
+        let lease = self.faults.unless_cut(self.store.grant(ttl)).await?;
         self.faults.note_renewal(sent, lease.ttl);
         Ok(lease)
     }
 
     async fn keep_alive(&self, lease: LeaseId) -> Result<Duration, BackendError> {
         let sent = At::now();
-        let ttl = self.faults.unless_cut(self.etcd.keep_alive(lease)).await?;
+        let ttl = self.faults.unless_cut(self.store.keep_alive(lease)).await?;
         self.faults.note_renewal(sent, ttl);
         Ok(ttl)
     }
 
     async fn time_to_live(&self, lease: LeaseId) -> Result<Duration, BackendError> {
-        self.etcd.time_to_live(lease).await
+        self.store.time_to_live(lease).await
     }
 
     async fn revoke(&self, lease: LeaseId) -> Result<(), BackendError> {
-        self.faults.unless_cut(self.etcd.revoke(lease)).await
+        self.faults.unless_cut(self.store.revoke(lease)).await
     }
 
     async fn watch(&self, range: KeyRange, after: Revision) -> Result<WatchStream, BackendError> {
-        self.etcd.watch(range, after).await
+        self.store.watch(range, after).await
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! It ends when its standard input closes, so that it does not outlive the test.
 
+mod churn;
 mod contender;
 mod crowd;
 mod faults;
@@ -9,6 +10,7 @@ mod holder;
 mod node;
 mod raw;
 mod report;
+mod store;
 mod writer;
 
 use std::io::BufRead as _;
@@ -18,20 +20,20 @@ use std::time::Duration;
 
 use clap::Parser;
 use cluster_tests::{Command, Event};
-use kv_etcd::{EtcdBackend, EtcdConfig};
 use storage_core::{KeyPrefix, Storage, StorageOptions};
 use tokio::sync::mpsc;
 
 use crate::faults::{Faults, FaultyBackend};
 use crate::node::Node;
 use crate::report::report;
+use crate::store::Store;
 
 /// A member of a cluster, driven by a test
 #[derive(Parser)]
 struct Args {
-    /// The etcd server
+    /// The store: the endpoint of an etcd server, or sqlite:PATH
     #[arg(long)]
-    endpoint: String,
+    store: Store,
     /// What the keys of the tree begin with
     #[arg(long)]
     prefix: KeyPrefix,
@@ -58,13 +60,12 @@ fn main() -> ExitCode {
 
 async fn run(args: Args) -> Result<(), AnyError> {
     let mut commands = read_commands();
-    let config = EtcdConfig::builder([&args.endpoint]).with_prefix(args.prefix.as_str()).build()?;
+    let (backend, raw) = args.store.open(&args.prefix).await?;
     let faults = Arc::new(Faults::default());
-    let backend = FaultyBackend::new(EtcdBackend::connect(&config).await?, Arc::clone(&faults));
+    let backend = FaultyBackend::new(backend, Arc::clone(&faults));
     let ttl = Duration::from_millis(args.ttl_millis);
     let options = StorageOptions::new().with_prefix(args.prefix).with_lock_timeout(ttl);
     let storage = Storage::open(backend, options).await?;
-    let raw = etcd_client::Client::connect([args.endpoint], None).await?;
     let mut node = Node::new(storage, faults, raw);
     report(Event::Ready);
     while let Some(command) = commands.recv().await {

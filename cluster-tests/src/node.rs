@@ -5,11 +5,12 @@ use cluster_tests::{Command, Event, Failure, Seen};
 use storage_core::Storage;
 use tokio::sync::{mpsc, watch};
 
+use crate::churn::{churn, keep_overwriting};
 use crate::contender::contend;
 use crate::crowd::crowd;
 use crate::faults::{Faults, FaultyBackend};
 use crate::holder::{Order, hold};
-use crate::raw;
+use crate::raw::Raw;
 use crate::report::{report, report_failure};
 use crate::writer::Work;
 
@@ -17,7 +18,7 @@ use crate::writer::Work;
 pub(crate) struct Node {
     storage: Storage<FaultyBackend>,
     faults: Arc<Faults>,
-    raw: etcd_client::Client,
+    raw: Raw,
     /// The tasks that have, or want, a lock.
     holders: HashMap<String, mpsc::UnboundedSender<Order>>,
     /// Ends contending.
@@ -27,11 +28,7 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    pub(crate) fn new(
-        storage: Storage<FaultyBackend>,
-        faults: Arc<Faults>,
-        raw: etcd_client::Client,
-    ) -> Self {
+    pub(crate) fn new(storage: Storage<FaultyBackend>, faults: Arc<Faults>, raw: Raw) -> Self {
         let (stop, gate) = (watch::Sender::new(false), watch::Sender::new(false));
         Self { storage, faults, raw, holders: HashMap::new(), stop, gate }
     }
@@ -70,8 +67,10 @@ impl Node {
                 drop(tokio::spawn(crowd(storage, lock, tasks, self.gate.subscribe())));
             }
             Command::OpenGate => drop(self.gate.send_replace(true)),
-            Command::RawPut { key } => drop(tokio::spawn(raw::put(self.raw.clone(), key))),
-            Command::RawWatch { key } => drop(tokio::spawn(raw::watch_and_read(self.raw.clone(), key))),
+            Command::Churn { rounds } => drop(tokio::spawn(churn(storage, rounds))),
+            Command::KeepOverwriting { files } => drop(tokio::spawn(keep_overwriting(storage, files))),
+            Command::RawPut { key } => drop(tokio::spawn(self.raw.clone().put(key))),
+            Command::RawWatch { key } => drop(tokio::spawn(self.raw.clone().watch_and_read(key))),
         }
     }
 

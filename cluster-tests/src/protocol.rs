@@ -84,6 +84,16 @@ pub enum Command {
     },
     /// Let the first of the crowd go: [`Event::Served`] when everybody has had a turn.
     OpenGate,
+    /// Store, load, delete and lock, so many times each, and check what comes of it: [`Event::Churned`].
+    Churn {
+        /// How many times.
+        rounds: u64,
+    },
+    /// Overwrite files with numbers that grow, all at the same time, until the process is killed: [`Event::Overwrote`].
+    KeepOverwriting {
+        /// The paths, each with its first number.
+        files: Vec<(String, u64)>,
+    },
     /// Put a key, with the bare client: [`Event::RawPut`].
     RawPut {
         /// The key.
@@ -202,6 +212,15 @@ pub enum Event {
     Asked,
     /// Everybody in the crowd had the lock: their numbers in the order of asking, in the order in which they had it.
     Served(Vec<usize>),
+    /// Everything was stored, loaded, deleted and locked.
+    Churned,
+    /// A number was stored, and that was acknowledged.
+    Overwrote {
+        /// The path of the file.
+        path: String,
+        /// The number.
+        number: u64,
+    },
     /// A key was put.
     RawPut {
         /// When that began.

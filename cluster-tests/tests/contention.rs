@@ -7,8 +7,7 @@ use std::fs;
 use std::time::Duration;
 
 use cluster_tests::{At, Command, Event};
-use etcd_process::EtcdProcess;
-use support::{Node, PREFIX, keys_below, let_pass, on_each_etcd, stress_time, until};
+use support::{Node, PREFIX, Store, let_pass, on_each_store, stress_time, until};
 
 const PROCESSES: usize = 16;
 const TASKS: usize = 16;
@@ -18,19 +17,19 @@ const TTL: Duration = Duration::from_secs(30);
 
 #[test]
 fn a_lock_has_one_holder_at_a_time_in_the_order_of_tokens() {
-    on_each_etcd("contention", |etcd| {
+    on_each_store("contention", |store| {
         /// A run that is longer than this is made on one server only.
         const QUICK: Duration = Duration::from_secs(10);
-        if stress_time() > QUICK && !support::is_newest(etcd) {
+        if stress_time() > QUICK && !store.is_newest() {
             return;
         }
-        contend(etcd);
+        contend(store);
     });
 }
 
-fn contend(etcd: &EtcdProcess) {
+fn contend(store: &Store) {
     let folder = tempfile::tempdir().unwrap();
-    let mut nodes = Node::start_many(etcd, TTL, PROCESSES);
+    let mut nodes = Node::start_many(store, TTL, PROCESSES);
     for node in &mut nodes {
         let (lock, folder) = ("one".to_owned(), folder.path().to_owned());
         node.tell(&Command::Contend { lock, tasks: TASKS, folder });
@@ -53,7 +52,7 @@ fn contend(etcd: &EtcdProcess) {
     println!(
         "contention, {}: {PROCESSES} processes of {TASKS} tasks, {sum} acquisitions in {took:.1?}, {:.0} a second; \
          {fewest} to {most} for each process; 0 violations",
-        support::name(etcd),
+        store.name(),
         f64::from(sum) / took.as_secs_f64(),
     );
     assert_eq!(u32::try_from(tokens.len()).unwrap(), sum, "every turn is in the log");
@@ -61,8 +60,8 @@ fn contend(etcd: &EtcdProcess) {
     assert!(disorder.is_none(), "one had the lock after the other: {disorder:?}");
     assert!(*fewest > 0, "{turns:?}");
     // Of those who waited at the end nothing stays, although their sessions go on.
-    until("no place is left", || keys_below(etcd, &format!("{PREFIX}/lock/")).is_empty());
-    assert_eq!(keys_below(etcd, &format!("{PREFIX}/session/")).len(), PROCESSES);
+    until("no place is left", || store.keys_below(&format!("{PREFIX}/lock/")).is_empty());
+    assert_eq!(store.keys_below(&format!("{PREFIX}/session/")).len(), PROCESSES);
 }
 
 fn contended(node: &mut Node) -> u32 {

@@ -5,7 +5,7 @@ mod support;
 use std::time::Duration;
 
 use cluster_tests::{At, Command, Event};
-use support::{Node, Spread, let_pass, on_each_etcd, stress_time};
+use support::{Node, Spread, let_pass, on_each_store, stress_time};
 
 const TTL: Duration = Duration::from_secs(30);
 
@@ -14,8 +14,8 @@ const ROUNDS: usize = 100;
 
 #[test]
 fn a_released_lock_is_handed_over_in_three_round_trips() {
-    on_each_etcd("hand_over", |etcd| {
-        let (mut a, mut b) = (Node::start(etcd, TTL), Node::start(etcd, TTL));
+    on_each_store("hand_over", |store| {
+        let (mut a, mut b) = (Node::start(store, TTL), Node::start(store, TTL));
         let mut hand_overs = Spread::default();
         let mut raw = Raw::default();
         let began = At::now();
@@ -24,17 +24,17 @@ fn a_released_lock_is_handed_over_in_three_round_trips() {
             hand_overs.add(hand_over(&mut a, &mut b));
             raw.put_watch_read(&mut a, &mut b);
         }
-        let etcd = support::name(etcd);
+        let name = store.name();
         let three = raw.put.median() + raw.event.median() + raw.read.median();
-        println!("hand_over, {etcd}: from unlock to locked:        {hand_overs}");
-        println!("hand_over, {etcd}: put until read, in a row:     {}", raw.in_a_row);
-        println!("hand_over, {etcd}: put:                          {}", raw.put);
-        println!("hand_over, {etcd}: put until the watch tells it: {}", raw.event);
-        println!("hand_over, {etcd}: read:                         {}", raw.read);
+        println!("hand_over, {name}: from unlock to locked:        {hand_overs}");
+        println!("hand_over, {name}: put until read, in a row:     {}", raw.in_a_row);
+        println!("hand_over, {name}: put:                          {}", raw.put);
+        println!("hand_over, {name}: put until the watch tells it: {}", raw.event);
+        println!("hand_over, {name}: read:                         {}", raw.read);
         let ratio = |to: Duration| hand_overs.median().as_secs_f64() / to.as_secs_f64();
-        println!("hand_over, {etcd}: hand-over to the three round trips (medians): {:.2}", ratio(three));
+        println!("hand_over, {name}: hand-over to the three round trips (medians): {:.2}", ratio(three));
         println!(
-            "hand_over, {etcd}: hand-over to the three in a row (medians):    {:.2}",
+            "hand_over, {name}: hand-over to the three in a row (medians):    {:.2}",
             ratio(raw.in_a_row.median())
         );
         // The goal is 1. What is above is for a machine that does other things as well.

@@ -5,8 +5,7 @@ mod support;
 use std::time::Duration;
 
 use cluster_tests::Command;
-use etcd_process::EtcdProcess;
-use support::{Node, PREFIX, Spread, granted_ttl, in_rounds, let_pass, on_all_etcds};
+use support::{Node, PREFIX, Spread, Store, in_rounds, let_pass, on_all_stores};
 
 /// The shortest that etcd grants with its default settings.
 const TTL: Duration = Duration::from_secs(2);
@@ -19,22 +18,22 @@ const MARGIN: Duration = Duration::from_secs(1);
 
 #[test]
 fn the_next_in_the_queue_has_the_lock_of_a_killed_process_when_its_lease_ends() {
-    on_all_etcds("killed_holder", |etcd| {
+    on_all_stores("killed_holder", |store| {
         let mut spread = Spread::default();
-        in_rounds(|number| round(etcd, number, &mut spread));
-        println!("killed_holder, {}: TTL {TTL:?}, from kill -9 to locked: {spread}", support::name(etcd));
+        in_rounds(|number| round(store, number, &mut spread));
+        println!("killed_holder, {}: TTL {TTL:?}, from kill -9 to locked: {spread}", store.name());
         assert!(spread.max() <= TTL + MARGIN, "{spread}");
     });
 }
 
-fn round(etcd: &EtcdProcess, round: u32, spread: &mut Spread) {
-    let mut next = Node::start(etcd, Duration::from_secs(30));
-    let mut holders = Node::start_many(etcd, TTL, HOLDERS);
+fn round(store: &Store, round: u32, spread: &mut Spread) {
+    let mut next = Node::start(store, Duration::from_secs(30));
+    let mut holders = Node::start_many(store, TTL, HOLDERS);
     let names: Vec<_> = (0..HOLDERS).map(|number| format!("lock-{round}-{number}")).collect();
     for (holder, name) in holders.iter_mut().zip(&names) {
         holder.tell(&Command::Lock { lock: name.clone() });
         holder.locked(name);
-        assert_eq!(granted_ttl(etcd, &format!("{PREFIX}/lock/{name}/")), TTL);
+        assert_eq!(store.granted_ttl(&format!("{PREFIX}/lock/{name}/")), TTL);
         next.tell(&Command::Lock { lock: name.clone() });
         next.see_queue_of(name, 2);
     }

@@ -5,7 +5,7 @@ mod support;
 use std::time::Duration;
 
 use cluster_tests::{At, Command, Event, Fence};
-use support::{Node, Spread, let_pass, on_all_etcds};
+use support::{Node, Spread, let_pass, on_all_stores};
 
 /// Long enough that a tenth of it, which a guard keeps as a margin, is more than a busy machine takes from a process.
 const TTL: Duration = Duration::from_secs(5);
@@ -15,9 +15,9 @@ const HOLDERS: usize = 3;
 
 #[test]
 fn a_guard_is_suspect_then_lost_before_the_store_can_end_the_lease() {
-    on_all_etcds("renewal", |etcd| {
-        let mut next = Node::start(etcd, Duration::from_secs(30));
-        let mut holders = Node::start_many(etcd, TTL, HOLDERS);
+    on_all_stores("renewal", |store| {
+        let mut next = Node::start(store, Duration::from_secs(30));
+        let mut holders = Node::start_many(store, TTL, HOLDERS);
         let names: Vec<_> = (0..HOLDERS).map(|number| format!("lock-{number}")).collect();
         for (holder, name) in holders.iter_mut().zip(&names) {
             holder.tell(&Command::Lock { lock: name.clone() });
@@ -49,17 +49,17 @@ fn a_guard_is_suspect_then_lost_before_the_store_can_end_the_lease() {
             next.unlocked(name);
             assert!(holder.locked(name).1 > token);
         }
-        println!("renewal, {}: TTL {TTL:?}, from lost to given away: {margins}", support::name(etcd));
+        println!("renewal, {}: TTL {TTL:?}, from lost to given away: {margins}", store.name());
     });
 }
 
 #[test]
 fn a_guard_is_lost_while_the_store_is_stopped_and_a_new_lock_works_afterwards() {
-    on_all_etcds("stopped store", |etcd| {
-        let mut node = Node::start(etcd, TTL);
+    on_all_stores("stopped store", |store| {
+        let mut node = Node::start(store, TTL);
         node.tell(&Command::Lock { lock: "one".to_owned() });
         let (_, token) = node.locked("one");
-        etcd.pause().unwrap();
+        store.pause();
         node.state("one", "Suspect");
         let last_held = node.state("one", "Lost");
         let lost = node.lost("one");
@@ -70,13 +70,13 @@ fn a_guard_is_lost_while_the_store_is_stopped_and_a_new_lock_works_afterwards() 
         node.tell(&Command::Store { lock, path, content, fence: Fence::Fenced });
         assert_eq!(node.failed(), "LockLost");
 
-        etcd.resume().unwrap();
+        store.resume();
         let resumed = At::now();
         node.tell(&Command::Lock { lock: "one".to_owned() });
         let (at, next) = node.locked("one");
         println!(
             "stopped store, {}: TTL {TTL:?}, lost {:.1?} before the end of the lease; locked again {:.1?} after it went on",
-            support::name(etcd),
+            store.name(),
             ends.since(lost),
             at.since(resumed),
         );

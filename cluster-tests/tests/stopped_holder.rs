@@ -8,8 +8,7 @@ mod support;
 use std::time::Duration;
 
 use cluster_tests::{At, Command, Event, Fence};
-use etcd_process::EtcdProcess;
-use support::{Node, in_rounds, let_pass, on_all_etcds, until};
+use support::{Node, Store, in_rounds, let_pass, on_all_stores, until};
 
 const TTL: Duration = Duration::from_secs(2);
 
@@ -36,14 +35,14 @@ fn a_process_that_stops_in_the_middle_of_many_writes_makes_none_after_it() {
 }
 
 fn stop_holders(case: &str, stopped: Stopped) {
-    on_all_etcds(case, |etcd| {
+    on_all_stores(case, |store| {
         let mut tally = Tally::default();
-        in_rounds(|number| round(etcd, number, stopped, &mut tally));
+        in_rounds(|number| round(store, number, stopped, &mut tally));
         let Tally { fenced, refused, unfenced, overwritten } = tally;
         println!(
             "stopped_holder, {}, {case}: {refused} of {fenced} fenced writes refused; \
              {overwritten} of {unfenced} unfenced ones overwrote what the next holder had written",
-            support::name(etcd),
+            store.name(),
         );
         assert_eq!((refused, overwritten), (fenced, unfenced));
     });
@@ -57,13 +56,13 @@ struct Tally {
     overwritten: usize,
 }
 
-fn round(etcd: &EtcdProcess, round: u32, stopped: Stopped, tally: &mut Tally) {
+fn round(store: &Store, round: u32, stopped: Stopped, tally: &mut Tally) {
     // The next holder is not to lose anything, however busy the machine is.
-    let mut next = Node::start(etcd, Duration::from_secs(30));
+    let mut next = Node::start(store, Duration::from_secs(30));
     let mut holders = Vec::new();
     for fence in [Fence::Fenced, Fence::Unfenced] {
         for number in 0..HOLDERS {
-            holders.push(Holder::stopped(etcd, format!("{fence:?}-{round}-{number}"), fence, stopped));
+            holders.push(Holder::stopped(store, format!("{fence:?}-{round}-{number}"), fence, stopped));
         }
     }
     let all_stopped = At::now();
@@ -101,8 +100,8 @@ struct Holder {
 }
 
 impl Holder {
-    fn stopped(etcd: &EtcdProcess, name: String, fence: Fence, stopped: Stopped) -> Self {
-        let mut holder = Self { node: Node::start(etcd, TTL), name, fence, stopped };
+    fn stopped(store: &Store, name: String, fence: Fence, stopped: Stopped) -> Self {
+        let mut holder = Self { node: Node::start(store, TTL), name, fence, stopped };
         let lock = || holder.name.clone();
         let (path, content) = (holder.path(), "first".to_owned());
         holder.node.tell(&Command::Lock { lock: lock() });
@@ -120,7 +119,15 @@ impl Holder {
             Stopped::Anywhere => {
                 holder.node.tell(&Command::KeepStoring { lock: lock(), path: path.clone(), content, fence });
                 holder.node.wait_for("writing", |event| matches!(event, Event::Writing { .. }).then_some(()));
-                holder.node.stop();
+                // Who is stopped in the middle of a write to a file keeps everybody out, and nothing can overtake it.
+                until("it is stopped where others can write", || {
+                    holder.node.stop();
+                    let others_can_write = store.takes_writes();
+                    if !others_can_write {
+                        holder.node.resume();
+                    }
+                    others_can_write
+                });
             }
         }
         holder

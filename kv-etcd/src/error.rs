@@ -37,6 +37,11 @@ pub(crate) fn is_lease_exists(error: &ClientError) -> bool {
         if status.code() == Code::FailedPrecondition && status.message() == "etcdserver: lease already exists")
 }
 
+/// Whether a member has answered that there is no leader at the moment, or that there was another a moment ago.
+pub(crate) fn is_between_leaders(error: &BackendError) -> bool {
+    [NO_LEADER, LEADER_CHANGED].contains(&error.message())
+}
+
 /// Translates the text with which a server ends a watch. It carries no code of its own; some servers put the code into
 /// the text.
 pub(crate) fn from_cancel_reason(reason: &str) -> BackendError {
@@ -158,9 +163,9 @@ const KNOWN: &[Known] = &[
         Verdict::unclear(Kind::NoSpace),
     ),
     known(Code::ResourceExhausted, "etcdserver: too many requests", Verdict::not_now(Kind::Unavailable)),
-    known(Code::Unavailable, "etcdserver: no leader", Verdict::not_now(Kind::Unavailable)),
+    known(Code::Unavailable, NO_LEADER, Verdict::not_now(Kind::Unavailable)),
     known(Code::FailedPrecondition, "etcdserver: not leader", Verdict::not_now(Kind::Unavailable)),
-    known(Code::Unavailable, "etcdserver: leader changed", Verdict::lost(Kind::Unavailable)),
+    known(Code::Unavailable, LEADER_CHANGED, Verdict::lost(Kind::Unavailable)),
     known(Code::Unavailable, "etcdserver: server stopped", Verdict::lost(Kind::Unavailable)),
     // Of a member that is being removed or ends: what it has proposed may be applied by the others.
     known(Code::Unknown, "raft: stopped", Verdict::lost(Kind::Unavailable)),
@@ -187,6 +192,8 @@ const KNOWN: &[Known] = &[
     known(Code::FailedPrecondition, AUTH_IS_OFF, Verdict::refused(Kind::Unauthenticated)),
 ];
 
+const NO_LEADER: &str = "etcdserver: no leader";
+const LEADER_CHANGED: &str = "etcdserver: leader changed";
 pub(crate) const INVALID_TOKEN: &str = "etcdserver: invalid auth token";
 pub(crate) const OLD_AUTH_REVISION: &str = "etcdserver: revision of auth store is old";
 /// The same in the words that 3.5.1 forgets to translate.

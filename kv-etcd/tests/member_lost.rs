@@ -127,3 +127,23 @@ async fn each_member_in_its_turn() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_connects_when_the_leader_dies_waits_for_the_next_one() {
+    on_a_cluster("connecting without a leader", Versions::Newest, |mut cluster| async move {
+        let victim = cluster.leader().unwrap();
+        // Slow machines take longer for an election than for a dial timeout of 5 s.
+        let config = || config_of(&cluster).with_dial_timeout(Duration::from_secs(20)).build().unwrap();
+        let configs: Vec<_> = (0..20).map(|_| config()).collect();
+        cluster.member_mut(victim).kill().unwrap();
+        // Some before the others have noticed, some while they vote, some after.
+        let clients = configs.into_iter().enumerate().map(|(number, config)| async move {
+            tokio::time::sleep(Duration::from_millis(100) * u32::try_from(number).unwrap()).await;
+            EtcdBackend::connect(&config).await
+        });
+        for client in futures::future::join_all(clients).await {
+            assert!(client.is_ok(), "{:?}", client.err());
+        }
+    })
+    .await;
+}

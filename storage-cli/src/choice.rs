@@ -8,18 +8,26 @@ use tokio::process::Command;
 
 use crate::config_source::{ConfigSource, STANDARD_INPUT, VARIABLES};
 use crate::failure::Failure;
-use crate::store_url::EXAMPLES;
+use crate::store_url::{EXAMPLES, SQLITE};
 
 const STORE: &str = "KVFS_STORE";
 const CONFIG: &str = "KVFS_CONFIG";
 const SERVERS: &str = "CADDY_CLUSTERING_ETCD_SERVERS";
 
+/// Where the store of a user is, in the directory for the data of programs.
+const DEFAULT_STORE: &str = "kvfs/kvfs.db";
+
 /// The options that name the store.
 // The variables are read here and not by clap, which knows no order among them, and might repeat a password.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Given {
-    /// The store: `etcd://host:port[,host:port...][/prefix]`, `etcds://` with TLS, with the prefix `/caddy` unless
-    /// another is given, or `memory:` for an empty one that ends with the command [env: `KVFS_STORE`]
+    /// The store: `sqlite:FILE`, a file of this machine; `etcd://host:port[,host:port...][/prefix]`, `etcds://` with
+    /// TLS, with the prefix `/caddy` unless another is given; or `memory:`, an empty one that ends with the command
+    /// [env: `KVFS_STORE`]
+    ///
+    /// Without a store, a configuration and their variables it is a file in the data directory of the user:
+    /// `~/.local/share/kvfs/kvfs.db` on Linux, unless `XDG_DATA_HOME` names another directory than
+    /// `~/.local/share`.
     #[arg(long, value_name = "URL", global = true)]
     store: Option<String>,
 
@@ -27,8 +35,8 @@ pub(crate) struct Given {
     /// [env: `KVFS_CONFIG`]
     ///
     /// A file is JSON if its name ends in `.json` or its first character is a brace with a quote or another brace
-    /// behind it. Without a store, a configuration and their variables the store is that of the variables
-    /// `CADDY_CLUSTERING_ETCD_*`, if `CADDY_CLUSTERING_ETCD_SERVERS` is set.
+    /// behind it. The variables `CADDY_CLUSTERING_ETCD_*` are a configuration too, if
+    /// `CADDY_CLUSTERING_ETCD_SERVERS` is set and there are neither a store nor a file.
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
 }
@@ -38,12 +46,14 @@ pub(crate) struct Given {
 pub(crate) enum Choice {
     Url(String),
     Config(ConfigSource),
+    /// None was named: the file that belongs to the user.
+    Default(PathBuf),
 }
 
 impl Given {
     /// The store to work on.
     pub(crate) fn choice(&self) -> Result<Choice, Failure> {
-        self.choice_in(&environment)
+        self.choice_in(&environment, dirs::data_local_dir)
     }
 
     /// The configuration to look at.
@@ -51,7 +61,25 @@ impl Given {
         self.config_in(&environment)
     }
 
-    fn choice_in(&self, variable: &dyn Fn(&str) -> Option<OsString>) -> Result<Choice, Failure> {
+    /// Where this choice comes from: the option, or the variable.
+    pub(crate) fn origin(&self, choice: &Choice) -> String {
+        match choice {
+            Choice::Url(_) if self.store.is_some() => "--store".to_owned(),
+            Choice::Url(_) => STORE.to_owned(),
+            Choice::Default(_) => "the data directory of the user".to_owned(),
+            Choice::Config(ConfigSource::Environment) => format!("the variables {VARIABLES}*"),
+            Choice::Config(ConfigSource::File(path)) => {
+                let option = if self.config.is_some() { "--config" } else { CONFIG };
+                format!("{option}, {}", path.display())
+            }
+        }
+    }
+
+    fn choice_in(
+        &self,
+        variable: &dyn Fn(&str) -> Option<OsString>,
+        data_directory: impl FnOnce() -> Option<PathBuf>,
+    ) -> Result<Choice, Failure> {
         let file = |path: &Path| Choice::Config(ConfigSource::File(path.to_owned()));
         let choice = match (&self.store, &self.config) {
             (Some(_), Some(_)) => {
@@ -70,9 +98,13 @@ impl Given {
                 (None, Some(path)) => file(Path::new(&path)),
                 (None, None) if variable(SERVERS).is_some() => Choice::Config(ConfigSource::Environment),
                 (None, None) => {
-                    let missing =
-                        "no store was given, set --store or KVFS_STORE, or --config, KVFS_CONFIG or";
-                    return Err(Failure::usage(format!("{missing} {SERVERS}; {EXAMPLES}")));
+                    let directory = data_directory().ok_or_else(|| {
+                        Failure::usage(format!(
+                            "no store was given, and there is no home directory for the default one; set --store or \
+                             KVFS_STORE, or --config, KVFS_CONFIG or {SERVERS}; {EXAMPLES}"
+                        ))
+                    })?;
+                    Choice::Default(directory.join(DEFAULT_STORE))
                 }
             },
         };
@@ -98,7 +130,7 @@ impl Choice {
     /// What to check when the store is not what it should be.
     pub(crate) fn to_check(&self) -> String {
         match self {
-            Self::Url(_) => format!("--store or {STORE}"),
+            Self::Url(_) | Self::Default(_) => format!("--store or {STORE}"),
             Self::Config(ConfigSource::Environment) => format!("the variables {VARIABLES}*"),
             Self::Config(file) => file.name(),
         }
@@ -108,14 +140,23 @@ impl Choice {
     pub(crate) fn hand_on(&self, command: &mut Command) {
         command.env_remove(STORE).env_remove(CONFIG);
         match self {
-            Self::Url(url) => command.env(STORE, url),
-            Self::Config(ConfigSource::File(path)) => {
-                // It may change its directory.
-                command.env(CONFIG, std::path::absolute(path).unwrap_or_else(|_| path.clone()))
-            }
-            Self::Config(ConfigSource::Environment) => command,
+            Self::Url(url) => match url.strip_prefix(SQLITE) {
+                Some(file) => {
+                    let mut url = OsString::from(SQLITE);
+                    url.push(absolute(Path::new(file)));
+                    command.env(STORE, url)
+                }
+                None => command.env(STORE, url),
+            },
+            Self::Config(ConfigSource::File(path)) => command.env(CONFIG, absolute(path)),
+            Self::Config(ConfigSource::Environment) | Self::Default(_) => command,
         };
     }
+}
+
+/// The path for a command that may change its directory.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// The environment of the process. An empty variable counts as none.
@@ -156,8 +197,10 @@ mod tests {
             ((None, None, &[BOTH[0], BOTH[2]]), url("memory:")),
             ((None, None, &BOTH[1..]), Choice::Config(file("c.json"))),
             ((None, None, &BOTH[2..]), Choice::Config(ConfigSource::Environment)),
+            ((None, None, &[]), Choice::Default("data/kvfs/kvfs.db".into())),
         ] {
-            assert_eq!(given(case).choice_in(&variable(case)).unwrap(), choice, "{case:?}");
+            let chosen = given(case).choice_in(&variable(case), || Some("data".into())).unwrap();
+            assert_eq!(chosen, choice, "{case:?}");
         }
     }
 
@@ -170,7 +213,7 @@ mod tests {
             ((None, None, &[(CONFIG, "-")]), "`kvfs config` only"),
             ((None, None, &[]), "no store was given"),
         ] {
-            let failure = given(case).choice_in(&variable(case)).unwrap_err();
+            let failure = given(case).choice_in(&variable(case), || None).unwrap_err();
             assert_eq!(failure.exit(), Exit::Usage);
             assert!(format!("{failure:?}").contains(said), "{failure:?}");
         }

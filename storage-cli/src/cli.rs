@@ -3,21 +3,29 @@
 mod config;
 mod lock;
 mod migrate;
+mod tools;
+mod transfer;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::choice::Given;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Format;
+use crate::telling::{Telling, colors_asked_for};
 
 pub(crate) use config::{Config, ConfigCommand};
 pub(crate) use lock::{Break, Lock, Locks, LocksCommand, Target, TryLock, Watch};
 pub(crate) use migrate::{Migrate, Refused};
+pub(crate) use tools::{
+    Bench, Cat, Completions, Du, Man, Quarantine, QuarantineCommand, QuarantineGet, QuarantineId, Tools,
+    Tree, Verify,
+};
+pub(crate) use transfer::{Cp, Diff, Export, Hidden, Import, Sync};
 
 /// A small, safe file tree for the members of a cluster, kept in etcd.
 #[derive(Debug, Parser)]
@@ -29,6 +37,9 @@ pub(crate) struct Cli {
     /// Write one JSON object on a line, errors included.
     #[arg(long, global = true)]
     json: bool,
+
+    #[command(flatten)]
+    pub(crate) telling: Telling,
 
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -50,10 +61,31 @@ pub(crate) enum Command {
     Rm(Rm),
     /// Move a file, never onto another.
     Mv(Mv),
-    /// Store all files of a local directory, then check that they are in the store.
+    /// Store all files of a local directory or a tar, then check that they are in the store.
+    ///
+    /// Looks at everything first, and stores nothing if anything cannot be stored. Files that are in the store already
+    /// are passed over, so running it again goes on where it was ended.
     Import(Import),
-    /// Write a file or all files of a directory to a local directory, then check them.
+    /// Write a file or all files of a directory to a local directory or a tar, then check them.
+    ///
+    /// The files of a directory are made with mode 0600 and replaced only with --force, one by one. A tar is written as
+    /// a whole, under a temporary name until it is checked; the same files give the same bytes.
     Export(Export),
+    /// Copy a file or a tree between any two of stores, local directories and tars; nothing is deleted.
+    ///
+    /// What is in a directory goes into the target itself. A file goes into a directory that exists or is written with
+    /// a slash behind it; else it gets the name of the target. What is there with another content is replaced.
+    Cp(Cp),
+    /// Make a tree as another is, between any two of stores, local directories and tars.
+    ///
+    /// As `cp`. With --delete also what only the target has is deleted, in the end and only if all of the source could
+    /// be read. What is left out of a local directory is never deleted there.
+    Sync(Sync),
+    /// Compare two files or trees by size and SHA-1: the code is 0 if they are equal, and 1 if not.
+    ///
+    /// Prints a line for every difference: `only in A: PATH`, `only in B: PATH` or `differs: PATH (...)`. Times are not
+    /// compared. What is not found ends it with code 2.
+    Diff(Diff),
     /// Copy a tree to another store or layout, verified: take over what caddy-etcd has stored.
     ///
     /// Copies what the destination does not have as the source has it, with the times at which files were written, loads
@@ -82,6 +114,8 @@ pub(crate) enum Command {
     /// Show or check the configuration: that of --config, or else the variables `CADDY_CLUSTERING_ETCD_*`.
     #[command(arg_required_else_help = false)]
     Config(Config),
+    #[command(flatten)]
+    Tools(Tools),
 }
 
 #[derive(Debug, Args)]
@@ -143,30 +177,14 @@ pub(crate) struct Mv {
     pub(crate) to: String,
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct Import {
-    /// The local directory.
-    pub(crate) dir: PathBuf,
-    /// The directory in the tree, which need not exist.
-    #[arg(default_value = "", hide_default_value = true)]
-    pub(crate) path: String,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Export {
-    /// A path in the tree; "" is the whole tree.
-    pub(crate) path: String,
-    /// The local directory, made if need be.
-    pub(crate) dir: PathBuf,
-    /// Replace local files that have another content.
-    #[arg(short, long)]
-    pub(crate) force: bool,
-}
-
 impl Cli {
     /// Reads the command line. Help and version are printed here, and end the process.
     pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, Failure> {
-        Self::try_parse_from(arguments).map_err(|error| match error.kind() {
+        let arguments: Vec<OsString> = arguments.into_iter().collect();
+        let colors = colors_asked_for(arguments.iter().filter_map(|argument| argument.to_str()));
+        let matches = Self::command().color(colors).try_get_matches_from(arguments);
+        let parsed = matches.and_then(|mut matches| Self::from_arg_matches_mut(&mut matches));
+        parsed.map_err(|error| match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => error.exit(),
             _ => Failure::usage(format!("{}; see `kvfs --help`", summary(&error.to_string()))),
         })
@@ -188,7 +206,6 @@ fn summary(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::choice::Choice;
-    use clap::CommandFactory;
 
     #[test]
     fn the_definition_is_sound() {
@@ -210,6 +227,16 @@ mod tests {
             (vec!["kvfs", "lock", "a", "--wait=0s", "--", "ls"], "try-lock"),
             (vec!["kvfs", "try-lock", "a", "--ttl=x", "--", "ls"], "like 30s"),
             (vec!["kvfs", "watch", "--after=x"], "--after"),
+            (vec!["kvfs", "ls", "-q", "-v"], "cannot be used with"),
+            (vec!["kvfs", "--color=pink", "ls"], "pink"),
+            (vec!["kvfs", "du", "-s", "-d", "1"], "cannot be used with"),
+            (vec!["kvfs", "tree", "-L", "0"], "0 is not in 1.."),
+            (vec!["kvfs", "cat"], "<PATH>..."),
+            (vec!["kvfs", "bench", "--clients", "0"], "0 is not in 1.."),
+            (vec!["kvfs", "bench", "--seconds", "x"], "invalid digit"),
+            (vec!["kvfs", "completions", "dos"], "invalid value 'dos'"),
+            (vec!["kvfs", "quarantine", "rm"], "<ID>"),
+            (vec!["kvfs", "quarantine", "frob"], "unrecognized subcommand"),
         ] {
             let failure = Cli::read(arguments.iter().map(OsString::from)).unwrap_err();
             let Failure::Told { exit, message, .. } = failure else { panic!("it should be told") };

@@ -22,13 +22,14 @@ impl Exit {
     pub(crate) const HELP: &str = "\
 Exit codes:
   0  done
-  1  not found; `exists`: no
+  1  not found; `exists`: no; `diff`: there are differences
   2  wrong usage, path or setting, too large for the store, or not permitted by it
   3  the store cannot be reached, did not answer or is full, the outcome of a write is
      not known, or a local file could not be read or written
   4  conflict: exists already, a directory where a file is needed or the reverse,
      changed by somebody else, or a lock that is not free or was lost
   5  damaged data in the store
+130 or 143 after Ctrl-C or SIGTERM: what was under way was ended first.
 `lock` and `try-lock` end with the code of their command: 128 and the number of the
 signal that killed it, 126 or 127 if it cannot be run.";
 

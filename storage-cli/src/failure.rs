@@ -7,9 +7,10 @@ use std::{io, iter};
 use storage_core::{Error, ErrorKind};
 
 use crate::exit::Exit;
+use crate::store_url::Store;
 
 /// Why the command, or one file's part of it, failed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Failure {
     /// What the user is told.
     Told { exit: Exit, kind: &'static str, message: String },
@@ -21,6 +22,7 @@ pub(crate) enum Failure {
 const LOCK: &str = "lock";
 const TRY_LOCK: &str = "try-lock";
 pub(crate) const BREAK: &str = "locks break";
+const QUARANTINE: &str = "quarantine";
 
 impl Failure {
     /// A failure that no kind of the storage's is for.
@@ -40,12 +42,20 @@ impl Failure {
     }
 
     /// The store could not be opened.
-    pub(crate) fn opening(store: &str, to_check: &str, kind: ErrorKind, error: &dyn StdError) -> Self {
-        let hint = match Exit::of(kind) {
-            Exit::Unavailable => format!("; is the server at {store} running? check {to_check}"),
+    pub(crate) fn opening(
+        store: &Store,
+        to_check: &str,
+        kind: ErrorKind,
+        said: String,
+        error: &dyn StdError,
+    ) -> Self {
+        let hint = match (store, Exit::of(kind)) {
+            (Store::Etcd(_), Exit::Unavailable) => {
+                format!("; is the server at {store} running? check {to_check}")
+            }
             _ => format!("; check {to_check}"),
         };
-        let message = format!("store {store}: {}{hint}", with_causes(error.to_string(), error.source()));
+        let message = format!("store {store}: {}{hint}", with_causes(said, error.source()));
         Self::Told { exit: Exit::of(kind), kind: kind.name(), message }
     }
 
@@ -151,6 +161,12 @@ pub(crate) fn with_causes(mut text: String, source: Option<&(dyn StdError + 'sta
 /// What to do about an error of this kind.
 fn hint(command: &str, kind: ErrorKind) -> Option<&'static str> {
     Some(match (kind, command) {
+        (ErrorKind::NotFound, command) if command.starts_with(QUARANTINE) => {
+            "`kvfs quarantine` shows what is there"
+        }
+        (ErrorKind::ChecksumMismatch | ErrorKind::Corrupt, command) if command.starts_with(QUARANTINE) => {
+            "`kvfs quarantine get` saves what is there"
+        }
         (ErrorKind::NotFound, _) => "`kvfs ls -r` shows what is there",
         (ErrorKind::AlreadyExists, _) => "choose another name, or remove it with `kvfs rm`",
         (ErrorKind::IsADirectory, "get") => "use `kvfs ls` to see what is in it, or `kvfs export`",
@@ -170,7 +186,9 @@ fn hint(command: &str, kind: ErrorKind) -> Option<&'static str> {
             "`kvfs locks` shows who has the lock"
         }
         (ErrorKind::OutcomeUnknown, _) => "`kvfs stat` shows what is there; running it again is safe",
-        (ErrorKind::NoSpace, _) => "remove files with `kvfs rm`, then compact and defragment the store",
+        (ErrorKind::NoSpace, _) => {
+            "remove files with `kvfs rm`, then compact and defragment the store and disarm its alarm"
+        }
         (ErrorKind::PermissionDenied | ErrorKind::Unauthenticated, _) => {
             "check the rights of the store's user on the tree's prefix"
         }
@@ -218,7 +236,13 @@ mod tests {
     #[test]
     fn a_cause_that_has_been_said_is_not_repeated() {
         let error = BackendError::new(BackendErrorKind::Unavailable, "dns error").with_source("dns error");
-        let message = message(Failure::opening("etcd://a", "x", ErrorKind::Unavailable, &error));
+        let message = message(Failure::opening(
+            &"etcd://a".parse().unwrap(),
+            "x",
+            ErrorKind::Unavailable,
+            error.to_string(),
+            &error,
+        ));
         assert_eq!(message.matches("dns error").count(), 1, "{message}");
         let error = BackendError::new(BackendErrorKind::Unavailable, "connecting").with_source("refused");
         assert!(with_causes(error.to_string(), error.source()).ends_with(": connecting: refused"));

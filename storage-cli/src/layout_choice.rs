@@ -2,18 +2,21 @@
 
 use storage_core::{LayoutChoice, LayoutKind};
 
+use crate::store_url::SQLITE;
+
 const OPTION: &str = "?layout=";
 
 /// Takes the layout out of a store URL; what lies in the tree decides if there is none. The rest is for who reads URLs.
 pub(crate) fn split(url: &str) -> Result<(String, LayoutChoice), String> {
-    // What may hold a password is not looked at any further, nor repeated.
-    let Some((before, behind)) = url.split_once(OPTION).filter(|_| !url.contains('@')) else {
+    // What may hold a password is not looked at any further, nor repeated; the path of a file has no options behind it.
+    let has_options = !url.contains('@') && !url.starts_with(SQLITE);
+    let Some((rest, name)) = url.split_once(OPTION).filter(|_| has_options) else {
         return Ok((url.to_owned(), LayoutChoice::Detect));
     };
-    let (name, rest) = behind.find('#').map_or((behind, ""), |at| behind.split_at(at));
-    let kind: LayoutKind =
-        name.parse().map_err(|_| format!("{name:?} is no layout, known are native and caddy-etcd"))?;
-    Ok((format!("{before}{rest}"), kind.into()))
+    let kind: LayoutKind = name
+        .parse()
+        .map_err(|_| format!("store URL {url:?}: {name:?} is no layout, known are native and caddy-etcd"))?;
+    Ok((rest.to_owned(), kind.into()))
 }
 
 #[cfg(test)]
@@ -25,15 +28,19 @@ mod tests {
         for (url, rest, choice) in [
             ("memory:", "memory:", LayoutChoice::Detect),
             ("etcd://a/x?layout=caddy-etcd", "etcd://a/x", LayoutKind::CaddyEtcd.into()),
-            ("etcd://a?layout=native#dir/x", "etcd://a#dir/x", LayoutKind::Native.into()),
+            ("etcds://a,b:1?layout=native", "etcds://a,b:1", LayoutKind::Native.into()),
+            ("sqlite:a?layout=native", "sqlite:a?layout=native", LayoutChoice::Detect),
             ("etcd://a?timeout=1s", "etcd://a?timeout=1s", LayoutChoice::Detect),
             ("etcd://u:p@a?layout=x", "etcd://u:p@a?layout=x", LayoutChoice::Detect),
         ] {
             assert_eq!(split(url), Ok((rest.to_owned(), choice)), "{url}");
         }
-        for url in
-            ["memory:?layout=", "etcd://a?layout=go", "etcd://a?layout=native&x=1", "etcd://a?layout=Native"]
-        {
+        for url in [
+            "memory:?layout=",
+            "etcd://a?layout=go",
+            "etcd://a?layout=native&x=1",
+            "etcd://a?layout=native#x",
+        ] {
             assert!(split(url).unwrap_err().contains("is no layout"), "{url}");
         }
     }

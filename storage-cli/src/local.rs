@@ -3,6 +3,7 @@
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Write};
 use std::path::Path;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use storage_core::ErrorKind;
@@ -77,6 +78,16 @@ pub(crate) fn too_large(what: &str, limit: usize) -> Failure {
 ///
 /// `AlreadyExists` where `Existing::Keep` finds something. Nothing is left behind.
 pub(crate) fn write(path: &Path, content: &[u8], existing: Existing) -> io::Result<()> {
+    write_of(path, content, None, existing)
+}
+
+/// As [`write`], with the time at which the file counts as written, where the file system can hold it.
+pub(crate) fn write_of(
+    path: &Path,
+    content: &[u8],
+    modified: Option<SystemTime>,
+    existing: Existing,
+) -> io::Result<()> {
     let directory = match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
@@ -84,6 +95,10 @@ pub(crate) fn write(path: &Path, content: &[u8], existing: Existing) -> io::Resu
     // With mode 0600: it may be a private key.
     let mut file = tempfile::Builder::new().prefix(".kvfs-").tempfile_in(directory)?;
     file.write_all(content)?;
+    if let Some(modified) = modified {
+        // The content is what counts.
+        let _ = file.as_file().set_modified(modified);
+    }
     file.as_file().sync_all()?;
     let kept = match existing {
         Existing::Keep => file.persist_noclobber(path),
@@ -103,7 +118,7 @@ pub(crate) fn create_directory(path: &Path) -> io::Result<()> {
 }
 
 /// Makes the name of a new file as lasting as its content.
-fn sync_directory(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
     // Elsewhere a directory cannot be opened.
     if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
 }

@@ -2,15 +2,19 @@
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::time::{Duration, SystemTime};
 
+use anstream::AutoStream;
+use anstyle::{AnsiColor, Style};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use storage_core::{EntryKind, Metadata};
 
 use crate::exit::Exit;
 use crate::failure::{Failure, one_line};
+use crate::table::{self, Columns};
+use crate::telling::Verbosity;
 
 /// How the output is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,16 +36,77 @@ impl Format {
 /// Standard output.
 pub(crate) struct Output {
     format: Format,
+    verbosity: Verbosity,
+    columns: Columns,
+    has_colors: bool,
     writer: Box<dyn Write>,
 }
 
+/// Headings of tables.
+pub(crate) const HEADING: Style = Style::new().bold();
+/// Names of directories.
+pub(crate) const DIRECTORY: Style = AnsiColor::Blue.on_default().bold();
+/// What is wrong.
+pub(crate) const WRONG: Style = AnsiColor::Red.on_default().bold();
+/// What is worth knowing.
+pub(crate) const NOTABLE: Style = AnsiColor::Yellow.on_default();
+
 impl Output {
-    pub(crate) fn to_stdout(format: Format) -> Self {
-        Self::new(format, BufWriter::with_capacity(64 * 1024, io::stdout()))
+    pub(crate) fn to_stdout(format: Format, verbosity: Verbosity) -> Self {
+        let stdout = io::stdout();
+        let columns = if stdout.is_terminal() { Columns::Aligned } else { Columns::Tabs };
+        let has_colors = AutoStream::choice(&stdout) != anstream::ColorChoice::Never;
+        let writer = BufWriter::with_capacity(64 * 1024, stdout);
+        Self { verbosity, columns, has_colors, ..Self::new(format, writer) }
     }
 
     pub(crate) fn new(format: Format, writer: impl Write + 'static) -> Self {
-        Self { format, writer: Box::new(writer) }
+        let (verbosity, columns, has_colors) = (Verbosity::Normal, Columns::Tabs, false);
+        Self { format, verbosity, columns, has_colors, writer: Box::new(writer) }
+    }
+
+    /// How tables are to be written.
+    pub(crate) fn columns(&self) -> Columns {
+        self.columns
+    }
+
+    /// Whether progress is shown to people, if standard error is a terminal.
+    pub(crate) fn shows_progress(&self) -> bool {
+        self.format == Format::Text && self.verbosity != Verbosity::Quiet
+    }
+
+    /// The text in this style, where there are colours.
+    pub(crate) fn paint(&self, style: Style, text: &str) -> String {
+        if self.has_colors && self.format == Format::Text {
+            format!("{style}{text}{style:#}")
+        } else {
+            text.to_owned()
+        }
+    }
+
+    /// Writes a table: see [`table::lines`].
+    pub(crate) fn table<const N: usize>(
+        &mut self,
+        heading: [&str; N],
+        rows: impl IntoIterator<Item = [String; N]>,
+    ) -> Result<(), Failure> {
+        let mut lines = table::lines(self.columns, heading, rows).into_iter();
+        if let Some(heading) = lines.next() {
+            self.line(self.paint(HEADING, &heading))?;
+        }
+        lines.try_for_each(|line| self.line(line))
+    }
+
+    /// Writes what it came to in the end, unless nothing but the rest was asked for.
+    pub(crate) fn summary(&mut self, line: impl AsRef<str>) -> Result<(), Failure> {
+        if self.verbosity == Verbosity::Quiet { Ok(()) } else { self.line(line) }
+    }
+
+    /// Tells who has asked for it more of what is done.
+    pub(crate) fn inform(&self, kind: &'static str, what: impl Into<String>) {
+        if self.verbosity == Verbosity::Verbose {
+            tell(self.format, &Failure::new(Exit::Ok, kind, what), Weight::Info);
+        }
     }
 
     pub(crate) fn format(&self) -> Format {
@@ -74,6 +139,9 @@ impl Output {
 
     /// Tells of something that is no failure yet.
     pub(crate) fn caution(&self, kind: &'static str, what: String) {
+        if self.verbosity == Verbosity::Quiet {
+            return;
+        }
         // People see both kinds of lines mixed; in JSON they have different names.
         let what = if self.format == Format::Text { format!("warning: {what}") } else { what };
         self.warn(&Failure::new(Exit::Ok, kind, what));
@@ -95,6 +163,7 @@ pub(crate) fn report(format: Format, failure: &Failure) {
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Weight {
+    Info,
     Warning,
     Error,
 }
@@ -102,22 +171,31 @@ enum Weight {
 fn tell(format: Format, failure: &Failure, weight: Weight) {
     let Failure::Told { kind, message, .. } = failure else { return };
     let line = match format {
-        Format::Text => format!("kvfs: {}", one_line(message)),
+        Format::Text => {
+            let style = match weight {
+                Weight::Info => Style::new(),
+                Weight::Warning => NOTABLE,
+                Weight::Error => WRONG,
+            };
+            format!("{style}kvfs:{style:#} {}", one_line(message))
+        }
         Format::Json => {
             let told = ErrorJson { kind, message: &one_line(message) };
             match weight {
+                Weight::Info => json(&Told::Info(told)),
                 Weight::Warning => json(&Told::Warning(told)),
                 Weight::Error => json(&Told::Error(told)),
             }
         }
     };
     // There is nobody left to tell when standard error is gone too.
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = writeln!(anstream::stderr(), "{line}");
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Told<'a> {
+    Info(ErrorJson<'a>),
     Warning(ErrorJson<'a>),
     Error(ErrorJson<'a>),
 }

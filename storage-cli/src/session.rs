@@ -1,10 +1,14 @@
 //! What every command needs: the store and the output.
 
 use std::error::Error as StdError;
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use futures::future::{BoxFuture, join_all};
 use kv_etcd::EtcdBackend;
 use kv_memory::MemoryBackend;
+use kv_sqlite::{SqliteBackend, SqliteOptions};
 use storage_core::kv::{BackendError, BackendErrorKind, KvBackend};
 use storage_core::{ErrorKind, FilePath, LayoutChoice, LockName, Storage, StorageOptions};
 use tokio::process::Command;
@@ -12,8 +16,10 @@ use tokio::process::Command;
 use crate::choice::{Choice, Given};
 use crate::failure::Failure;
 use crate::layout_choice;
+use crate::local::{blocking, create_directory};
 use crate::output::{Format, Output};
 use crate::store_url::Store;
+use crate::telling::Verbosity;
 
 /// The file tree, whatever store it is in.
 pub(crate) type Tree = Storage<Arc<dyn KvBackend>>;
@@ -22,20 +28,32 @@ pub(crate) type Tree = Storage<Arc<dyn KvBackend>>;
 pub(crate) struct Session {
     pub(crate) given: Given,
     pub(crate) output: Output,
+    files: OpenFiles,
 }
+
+/// The files that were opened as stores, for the end: each of these waits until one is closed.
+type OpenFiles = Arc<Mutex<Vec<BoxFuture<'static, ()>>>>;
 
 /// Where the tree is, and how it is opened.
 pub(crate) struct Place {
-    /// What the user chose it by, unless it is an argument of the command.
-    choice: Option<Choice>,
+    choice: Choice,
     to_check: String,
     pub(crate) store: Store,
     pub(crate) options: StorageOptions,
+    files: OpenFiles,
 }
 
 impl Session {
-    pub(crate) fn new(format: Format, given: Given) -> Self {
-        Self { given, output: Output::to_stdout(format) }
+    pub(crate) fn new(format: Format, given: Given, verbosity: Verbosity) -> Self {
+        Self { given, output: Output::to_stdout(format, verbosity), files: OpenFiles::default() }
+    }
+
+    /// Waits until the files that were stores are closed, so that each is whole without those beside it. A command that has ended
+    /// does not wait for long: nothing would be lost.
+    pub(crate) async fn close(&self) {
+        const PATIENCE: Duration = Duration::from_secs(2);
+        let files = std::mem::take(&mut *self.files.lock().unwrap_or_else(PoisonError::into_inner));
+        let _ = tokio::time::timeout(PATIENCE, join_all(files)).await;
     }
 
     /// Opens the tree.
@@ -43,63 +61,78 @@ impl Session {
         self.place().await?.open().await
     }
 
-    /// Finds out where the tree is. The store is not asked.
+    /// Finds out where the tree is, and says it if that is wanted. The store is not asked.
     pub(crate) async fn place(&self) -> Result<Place, Failure> {
         let choice = self.given.choice()?;
-        let place = match &choice {
-            Choice::Url(url) => Place::named(url, &choice.to_check())?,
-            Choice::Config(source) => {
-                Place::new(Store::from(source.read().await?), LayoutChoice::Detect, choice.to_check())
-            }
-        };
-        Ok(Place { choice: Some(choice), ..place })
+        let origin = self.given.origin(&choice);
+        let place = self.place_of(choice).await?;
+        // No setting that may be secret is shown.
+        self.output.inform("store", format!("the store is {}, from {origin}", place.store));
+        Ok(place)
     }
-}
 
-impl Store {
-    /// Connects to the store, whatever is in it.
-    pub(crate) async fn connect(&self) -> Result<Arc<dyn KvBackend>, BackendError> {
-        Ok(match self {
-            Self::Memory => Arc::new(MemoryBackend::new()),
-            Self::Etcd(config) => Arc::new(EtcdBackend::connect(config).await?),
-        })
+    /// Finds out where the tree of this choice is. The store is not asked.
+    pub(crate) async fn place_of(&self, choice: Choice) -> Result<Place, Failure> {
+        let mut layout = LayoutChoice::Detect;
+        let store = match &choice {
+            Choice::Url(url) => {
+                let (url, asked_for) = layout_choice::split(url).map_err(Failure::usage)?;
+                layout = asked_for;
+                url.parse().map_err(|error| Failure::usage(format!("{error}")))?
+            }
+            Choice::Config(source) => Store::from(source.read().await?),
+            Choice::Default(file) => Store::Sqlite(file.clone()),
+        };
+        let options = match &store {
+            Store::Memory | Store::Sqlite(_) => StorageOptions::new(),
+            Store::Etcd(config) => config.storage_options(),
+        };
+        let options = options.with_layout(layout);
+        Ok(Place { to_check: choice.to_check(), choice, store, options, files: Arc::clone(&self.files) })
     }
 }
 
 impl Place {
-    /// The place of a store URL that the user knows by this name.
-    pub(crate) fn named(url: &str, name: &str) -> Result<Self, Failure> {
-        let (url, layout) =
-            layout_choice::split(url).map_err(|error| Failure::usage(format!("store URL: {error}")))?;
-        let store = url.parse().map_err(|error| Failure::usage(format!("{error}")))?;
-        Ok(Self::new(store, layout, name.to_owned()))
-    }
-
-    fn new(store: Store, layout: LayoutChoice, to_check: String) -> Self {
-        let options = match &store {
-            Store::Memory => StorageOptions::new(),
-            Store::Etcd(config) => config.storage_options(),
-        };
-        Self { choice: None, to_check, store, options: options.with_layout(layout) }
-    }
-
     /// Opens the tree.
     pub(crate) async fn open(&self) -> Result<Tree, Failure> {
-        let backend = self.store.connect().await.map_err(|error| self.not_connected(&error))?;
+        let backend = self.connect().await?;
         let opened = Storage::open(backend, self.options.clone()).await;
-        opened.map_err(|error| self.not_opened(error.kind(), &error))
+        opened.map_err(|error| self.not_opened(error.kind(), error.to_string(), &error))
+    }
+
+    /// Connects to the store, whatever is in it.
+    pub(crate) async fn connect(&self) -> Result<Arc<dyn KvBackend>, Failure> {
+        if let Choice::Default(file) = &self.choice {
+            make_room_for(file).await?;
+        }
+        self.connect_to_store().await.map_err(|error| self.not_connected(&error))
+    }
+
+    async fn connect_to_store(&self) -> Result<Arc<dyn KvBackend>, BackendError> {
+        Ok(match &self.store {
+            Store::Memory => Arc::new(MemoryBackend::new()),
+            Store::Sqlite(file) => {
+                let backend = SqliteBackend::open(file, SqliteOptions::default()).await?;
+                self.files.lock().unwrap_or_else(PoisonError::into_inner).push(Box::pin(backend.closed()));
+                Arc::new(backend)
+            }
+            Store::Etcd(config) => Arc::new(EtcdBackend::connect(config).await?),
+        })
     }
 
     /// Lets a `kvfs` in this command work on the same tree.
     pub(crate) fn hand_on(&self, command: &mut Command) {
-        if let Some(choice) = &self.choice {
-            choice.hand_on(command);
-        }
+        self.choice.hand_on(command);
     }
 
     /// The failure to connect to it.
     pub(crate) fn not_connected(&self, error: &BackendError) -> Failure {
-        self.not_opened(not_connected(error), error)
+        let said = match error.kind() {
+            // It is the settings that are wrong: nobody here has made a request.
+            BackendErrorKind::InvalidRequest => error.message().to_owned(),
+            _ => error.to_string(),
+        };
+        self.not_opened(not_connected(error), said, error)
     }
 
     /// What to check when it does not serve.
@@ -107,9 +140,22 @@ impl Place {
         self.to_check.clone()
     }
 
-    fn not_opened(&self, kind: ErrorKind, error: &dyn StdError) -> Failure {
-        Failure::opening(&self.store.to_string(), &self.to_check, kind, error)
+    /// This place, of which something else is to be checked than the options that name the store of a run.
+    pub(crate) fn with_to_check(mut self, what: &str) -> Self {
+        what.clone_into(&mut self.to_check);
+        self
     }
+
+    fn not_opened(&self, kind: ErrorKind, said: String, error: &dyn StdError) -> Failure {
+        Failure::opening(&self.store, &self.to_check, kind, said, error)
+    }
+}
+
+/// Makes the directory of the store that belongs to the user. That of a file which somebody has named must be there.
+async fn make_room_for(file: &Path) -> Result<(), Failure> {
+    let Some(directory) = file.parent().map(Path::to_owned) else { return Ok(()) };
+    let what = format!("cannot make {} for the default store", directory.display());
+    blocking(move || create_directory(&directory)).await.map_err(|error| Failure::local(what, &error))
 }
 
 /// Refuses what is no path before the store is asked; the root is one.

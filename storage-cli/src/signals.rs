@@ -6,6 +6,6 @@ mod elsewhere;
 mod unix;
 
 #[cfg(not(unix))]
-pub(crate) use elsewhere::{Signals, end};
+pub(crate) use elsewhere::{Received, Signals, end};
 #[cfg(unix)]
-pub(crate) use unix::{Signals, end};
+pub(crate) use unix::{Received, Signals, end};

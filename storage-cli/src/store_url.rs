@@ -1,6 +1,7 @@
 //! Where the tree is: the store that a URL or a configuration names.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use kv_etcd::EtcdConfig;
@@ -11,13 +12,20 @@ use storage_core::KeyPrefix;
 pub(crate) enum Store {
     /// A store of this process, empty at first and gone with it.
     Memory,
+    /// A file of this machine.
+    Sqlite(PathBuf),
     /// An etcd cluster, and the prefix of the tree in it.
     Etcd(Box<EtcdConfig>),
 }
 
 /// What a store URL looks like, for those who have given none or a wrong one.
 pub(crate) const EXAMPLES: &str =
-    "a store is etcd://host:port[,host:port...][/prefix], etcds:// with TLS, or memory:";
+    "a store is etcd://host:port[,host:port...][/prefix], etcds:// with TLS, sqlite:FILE, or memory:";
+
+/// What names a file as the store.
+pub(crate) const SQLITE: &str = "sqlite:";
+
+const KNOWN: &str = "known are etcd, etcds, sqlite and memory";
 
 const DEFAULT_PORT: &str = "2379";
 
@@ -44,6 +52,9 @@ impl FromStr for Store {
     type Err = InvalidStoreUrl;
 
     fn from_str(url: &str) -> Result<Self, InvalidStoreUrl> {
+        if let Some(file) = url.strip_prefix(SQLITE) {
+            return sqlite(file).map_err(|reason| InvalidStoreUrl(format!("store URL {url:?}: {reason}")));
+        }
         // Before anything that quotes the URL.
         if url.contains('@') {
             return Err(InvalidStoreUrl(
@@ -51,7 +62,10 @@ impl FromStr for Store {
             ));
         }
         if url.contains(['?', '#']) {
-            return Err(InvalidStoreUrl("store URLs have no options after ? or #".to_owned()));
+            return Err(InvalidStoreUrl(
+                "store URLs have no options after ? or #, but ?layout=native and ?layout=caddy-etcd"
+                    .to_owned(),
+            ));
         }
         let wrong = |reason: String| InvalidStoreUrl(format!("store URL {url:?}: {reason}"));
         match url.split_once(':') {
@@ -60,9 +74,9 @@ impl FromStr for Store {
             Some(("etcd", rest)) => etcd("http", rest).map_err(wrong),
             Some(("etcds", rest)) => etcd("https", rest).map_err(wrong),
             Some((scheme, rest)) if rest.starts_with("//") => {
-                Err(wrong(format!("unknown scheme {scheme:?}, known are etcd, etcds and memory")))
+                Err(wrong(format!("unknown scheme {scheme:?}, {KNOWN}")))
             }
-            _ => Err(wrong("it has no scheme, known are etcd, etcds and memory".to_owned())),
+            _ => Err(wrong(format!("it has no scheme, {KNOWN}"))),
         }
     }
 }
@@ -70,7 +84,11 @@ impl FromStr for Store {
 /// As the URL that says the same of where the store is, if there is one. Other settings are not shown.
 impl fmt::Display for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::Etcd(config) = self else { return f.write_str("memory:") };
+        let config = match self {
+            Self::Memory => return f.write_str("memory:"),
+            Self::Sqlite(file) => return write!(f, "{SQLITE}{}", file.display()),
+            Self::Etcd(config) => config,
+        };
         let hosts_with = |scheme| {
             let hosts = config.endpoints().iter().map(|url| url.trim_end_matches('/').strip_prefix(scheme));
             hosts.collect::<Option<Vec<_>>>().map(|hosts| hosts.join(","))
@@ -85,6 +103,24 @@ impl fmt::Display for Store {
             // Of some members it is known that they are reached with TLS, of others that they are not.
             (None, None) => write!(f, "{}{}", config.endpoints().join(","), config.prefix()),
         }
+    }
+}
+
+/// Reads what follows the colon of the URL of a file: its path as it is, absolute or from the current directory.
+fn sqlite(file: &str) -> Result<Store, String> {
+    let absolute = file.strip_prefix("//").filter(|rest| rest.starts_with('/'));
+    match absolute.unwrap_or(file) {
+        "" => Err("the path of a file is missing".to_owned()),
+        ":memory:" => Err("a store that is gone with the command is memory:".to_owned()),
+        rest if rest.starts_with("//") => Err("there is no host: the path follows the colon".to_owned()),
+        rest if rest.contains(['?', '#']) => {
+            Err("a path with ? or # cannot stand in a URL, which has no options either".to_owned())
+        }
+        rest if rest.contains(char::is_control) => Err("it contains a control character".to_owned()),
+        rest if rest.ends_with('/') || Path::new(rest).file_name().is_none() => {
+            Err("it names a directory; name a file".to_owned())
+        }
+        rest => Ok(Store::Sqlite(rest.into())),
     }
 }
 
@@ -132,7 +168,7 @@ mod tests {
                 assert_eq!(config.prefix(), prefix, "the client's rights end at the prefix");
                 (config.endpoints().to_vec(), prefix)
             }
-            Store::Memory => panic!("{url} is no etcd"),
+            other => panic!("{url} is {other:?}"),
         }
     }
 
@@ -156,6 +192,21 @@ mod tests {
             );
         }
         assert_eq!("memory:".parse(), Ok(Store::Memory));
+    }
+
+    #[test]
+    fn what_follows_sqlite_is_the_path_of_a_file() {
+        for (url, file) in [
+            ("sqlite:kvfs.db", "kvfs.db"),
+            ("sqlite:../a b/100%.db", "../a b/100%.db"),
+            ("sqlite:/var/lib/kvfs.db", "/var/lib/kvfs.db"),
+            ("sqlite:///var/lib/kvfs.db", "/var/lib/kvfs.db"),
+            ("sqlite:mail@example.org", "mail@example.org"),
+        ] {
+            let parsed: Store = url.parse().unwrap();
+            assert_eq!(parsed, Store::Sqlite(file.into()), "{url}");
+            assert_eq!(parsed.to_string(), format!("sqlite:{file}"));
+        }
     }
 
     #[test]
@@ -190,8 +241,18 @@ mod tests {
             ("", "no scheme"),
             ("127.0.0.1:2379", "no scheme"),
             ("localhost", "no scheme"),
-            ("http://127.0.0.1:2379", "unknown scheme \"http\", known are etcd, etcds and memory"),
-            ("sqlite:///tmp/x", "unknown scheme \"sqlite\""),
+            ("http://127.0.0.1:2379", "unknown scheme \"http\", known are etcd, etcds, sqlite and memory"),
+            ("postgres://x", "unknown scheme \"postgres\""),
+            ("sqlite:", "path of a file is missing"),
+            ("sqlite:///", "names a directory"),
+            ("sqlite:dir/", "names a directory"),
+            ("sqlite:dir/..", "names a directory"),
+            ("sqlite://host/x", "no host"),
+            ("sqlite::memory:", "is memory:"),
+            ("sqlite:a?mode=ro", "no options"),
+            ("sqlite:a#b", "? or #"),
+            ("sqlite:a\nb", "control character"),
+            ("Sqlite:x", "no scheme"),
             ("ETCD://a", "unknown scheme"),
             ("memory://", "nothing follows"),
             ("memory:x", "nothing follows"),

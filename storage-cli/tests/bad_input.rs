@@ -99,15 +99,14 @@ fn wrong_usage_is_told_on_one_line() {
 }
 
 #[test]
-fn a_store_must_be_given_and_be_one() {
-    run(command().args(["ls"]))
-        .failed(2, &["no store was given", "--store", "KVFS_STORE", "etcd://host:port"]);
-    run(command().args(["ls"]).env("KVFS_STORE", "")).failed(2, &["no store was given"]);
+fn a_store_that_is_named_must_be_one() {
+    run(command().args(["ls"])).failed(3, &["cannot make", "for the default store"]);
+    run(command().args(["ls"]).env("KVFS_STORE", "")).failed(3, &["for the default store"]);
     run(command().args(["ls"]).env("KVFS_STORE", "nonsense")).failed(2, &["nonsense", "etcd://host:port"]);
     run(command().args(["ls"]).env("KVFS_STORE", "memory:")).succeeded();
     for (store, said) in [
         ("127.0.0.1:2379", "no scheme"),
-        ("http://127.0.0.1:2379", "unknown scheme \"http\", known are etcd, etcds and memory"),
+        ("http://127.0.0.1:2379", "unknown scheme \"http\", known are etcd, etcds, sqlite and memory"),
         ("etcd://", "host is missing"),
         ("etcd://a:0", "no port"),
     ] {

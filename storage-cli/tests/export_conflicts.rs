@@ -24,7 +24,11 @@ fn other_contents_are_replaced_only_by_force() {
             "taken is a file",
             "2 of 3 files were not exported",
         ]);
-        assert_eq!((run.code, run.text()), (4, "exported 1 file, 4 bytes, verified\n"), "{run:?}");
+        assert_eq!(
+            (run.code, run.text()),
+            (4, "exported 1 file, 4 bytes, verified, 1 unchanged\n"),
+            "{run:?}"
+        );
         assert_eq!(fs::read(dir.join("changed")).unwrap(), b"here");
 
         let run = kvfs.run(&["export", "", argument(dir), "--force"]).said(&["taken is a file"]);

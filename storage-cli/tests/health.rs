@@ -41,8 +41,8 @@ fn a_member_that_is_well() {
     on_each_etcd("health", |kvfs, etcd| {
         let lines = kvfs.ok(&["health"]);
         let row = lines.lines().nth(1).unwrap();
-        assert!(row.starts_with(&format!("{}  ok ", etcd.endpoint())) && row.contains("ms"), "{lines}");
-        for expected in ["/caddy serves", "alarms    none", "10s of 10s granted", "the store says 9s left"] {
+        assert!(row.starts_with(&format!("{}\tok\t", etcd.endpoint())) && row.contains("ms"), "{lines}");
+        for expected in ["/caddy serves", "alarms\tnone", "10s of 10s granted", "the store says 9s left"] {
             assert!(lines.contains(expected), "{expected} in {lines}");
         }
         let told = objects(&kvfs.ok(&["--json", "health"]));
@@ -143,8 +143,8 @@ fn a_store_that_is_full_serves_and_is_warned_of() {
         assert!(full, "etcd {} has no quota", binary.version);
         let run = kvfs.run(&["health"]).said(&["warning: alarm: no space at member"]);
         assert_eq!(run.code, 0, "{run:?}");
-        assert!(run.text().contains("alarms    no space at member"), "{run:?}");
-        assert!(run.text().contains("session   not checked: store is full"), "{run:?}");
+        assert!(run.text().contains("alarms\tno space at member"), "{run:?}");
+        assert!(run.text().contains("session\tnot checked: store is full"), "{run:?}");
         let told = kvfs.run(&["--json", "health"]).said(&[r#"{"warning":{"kind":"alarm""#]).objects();
         assert_eq!(told[1]["raised"][0]["alarm"], "no_space");
         assert_eq!(told[1]["session_error"]["kind"], "no_space");

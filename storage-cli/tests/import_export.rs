@@ -50,7 +50,7 @@ fn the_round_trip_keeps_every_byte() {
         let sample = sample();
         let wanted = contents(sample.path());
         let bytes: usize = wanted.values().map(Vec::len).sum();
-        let imported = kvfs.ok(&["import", argument(sample.path()), "some/where"]);
+        let imported = kvfs.ok(&["import", "--all", argument(sample.path()), "some/where"]);
         assert_eq!(imported, format!("imported {} files, {bytes} bytes, verified\n", wanted.len()));
 
         let out = tempfile::tempdir().unwrap();
@@ -69,8 +69,9 @@ fn the_round_trip_keeps_every_byte() {
         }
 
         // Both can be run again.
-        assert_eq!(kvfs.ok(&["import", argument(sample.path()), "some/where"]), imported);
-        assert_eq!(kvfs.ok(&["export", "/some/where/", argument(&target)]), exported);
+        let again = |line: &str| format!("{}, {} unchanged\n", line.trim_end(), wanted.len());
+        assert_eq!(kvfs.ok(&["import", "-a", argument(sample.path()), "some/where"]), again(&imported));
+        assert_eq!(kvfs.ok(&["export", "/some/where/", argument(&target)]), again(&exported));
 
         // The whole tree, and a single file.
         let whole = out.path().join("whole");

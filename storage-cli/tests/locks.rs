@@ -25,17 +25,17 @@ fn they_are_listed() {
 
         let text = kvfs.ok(&["locks"]);
         assert_eq!(text, kvfs.ok(&["locks", "list"]).replace("REMAINING ", "REMAINING"));
-        assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
+        assert!(!text.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\t')), "{text:?}");
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines.len(), 4, "{text}");
-        assert!(lines[0].starts_with("NAME  WHO       HOST"), "{text}");
+        assert!(lines[0].starts_with("NAME\tWHO\tHOST\t"), "{text}");
         for (line, begin, pid, label) in [
-            (lines[1], "a/ä   holder    ", other.pid(), "why not"),
-            (lines[2], "b     holder    ", holder.pid(), r"x\u{1b}[31m\u{9b}y"),
-            (lines[3], "b     waiter 1  ", waiter.pid(), "-"),
+            (lines[1], "a/ä\tholder\t", other.pid(), "why not"),
+            (lines[2], "b\tholder\t", holder.pid(), r"x\u{1b}[31m\u{9b}y"),
+            (lines[3], "b\twaiter 1\t", waiter.pid(), "-"),
         ] {
-            assert!(line.starts_with(begin) && line.contains(&format!("  {pid}  ")), "{line}");
-            assert!(line.contains(&format!("  {label}  ")), "{line}");
+            assert!(line.starts_with(begin) && line.contains(&format!("\t{pid}\t")), "{line}");
+            assert!(line.contains(&format!("\t{label}\t")), "{line}");
         }
         assert!(lines[2].ends_with('s') && lines[2].contains("59m"), "{}", lines[2]);
 

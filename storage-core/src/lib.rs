@@ -17,6 +17,8 @@ mod metadata;
 mod mock;
 mod observe;
 mod path;
+mod problem;
+mod quarantine;
 mod random;
 mod record;
 mod retry;
@@ -32,7 +34,10 @@ pub use layout::{KeyPrefix, LayoutChoice, LayoutKind};
 pub use lock::{FencingToken, LockEntry, LockGuard, LockName, LockOptions, LockState};
 pub use metadata::{DirEntry, EntryKind, File, Metadata, Version};
 pub use path::FilePath;
+pub use problem::{Problem, ProblemKind, VerifyItem};
+pub use quarantine::{QuarantineId, Quarantined, QuarantinedFile};
 pub use storage::{
-    Filter, Finding, FindingKind, ListItem, ListOptions, ListStream, LoadOrStore, Storage, Survey,
+    Filter, Finding, FindingKind, ListItem, ListOptions, ListStream, LoadOrStore, Replaces, Storage,
+    StoreOptions, Survey, VerifyOptions, VerifyStream,
 };
 pub use watch::{ChangeKind, ChangeStream, WatchEvent};

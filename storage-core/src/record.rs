@@ -75,6 +75,13 @@ impl Record {
         Self { size: content.len() as u64, modified, sha1: Sha1Digest::of(content), write }
     }
 
+    /// Whether a record can say that a file was written at this time: RFC 3339 has years of four digits.
+    pub(crate) fn holds(modified: SystemTime) -> bool {
+        /// The first second of the year 0.
+        const FIRST: i64 = -62_167_219_200;
+        Timestamp::try_from(modified).is_ok_and(|time| time.as_second() >= FIRST)
+    }
+
     pub(crate) fn encode(&self) -> Bytes {
         let json = Json {
             version: RECORD_VERSION,
@@ -229,6 +236,27 @@ mod tests {
         assert!(matches!(Record::decode(list.as_bytes()), Err(RecordError::Json(_))));
         assert!(matches!(Record::decode(b" [2]"), Err(RecordError::Json(_))));
         assert_eq!(Deletion::decode(br#"[1,"30313233343536373839616263646566"]"#), None);
+    }
+
+    #[test]
+    fn a_record_holds_the_times_of_years_with_four_digits() {
+        let record = |modified| Record { modified, ..golden() };
+        let second = Duration::from_secs(1);
+        let (first, last) =
+            (Duration::from_secs(62_167_219_200), Duration::new(253_402_207_200, 999_999_999));
+        for held in [
+            SystemTime::UNIX_EPOCH - first,
+            SystemTime::UNIX_EPOCH - Duration::new(1, 1),
+            SystemTime::UNIX_EPOCH,
+            SystemTime::UNIX_EPOCH + last,
+        ] {
+            assert!(Record::holds(held), "{held:?}");
+            assert_eq!(Record::decode(&record(held).encode()).unwrap().modified, held);
+            assert!(!rfc3339(held).starts_with('-'), "{held:?}");
+        }
+        for not_held in [SystemTime::UNIX_EPOCH - first - second, SystemTime::UNIX_EPOCH + last + second] {
+            assert!(!Record::holds(not_held), "{not_held:?}");
+        }
     }
 
     #[test]

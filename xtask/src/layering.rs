@@ -1,7 +1,7 @@
 //! Which crate of the workspace may depend on which.
 //!
 //! - `storage-core` knows no other crate, not even in its tests, but for `bad-input`; its `kv/` imports nothing else of the
-//!   crate.
+//!   crate, and only its `layout/` makes keys.
 //! - `kv-*` and `storage-conformance` depend on `storage-core` only.
 //! - `storage-conformance` is for backends, the command and what is not published.
 //! - `etcd-process` and `bad-input` know no other crate, and published crates use them in tests only.
@@ -26,6 +26,7 @@ pub(crate) fn check() -> Result<()> {
     }
     let mut violations = violations(&members);
     violations.extend(sources::foreign_imports_of_kv()?);
+    violations.extend(sources::keys_made_elsewhere()?);
     if !violations.is_empty() {
         bail!("the layering is broken:\n  {}", violations.join("\n  "));
     }
@@ -145,6 +146,7 @@ mod tests {
             ("storage-core", Purpose::Tests, "kv-memory"),
             ("storage-core", Purpose::Tests, "storage-conformance"),
             ("kv-memory", Purpose::Use, "kv-etcd"),
+            ("kv-sqlite", Purpose::Use, "kv-memory"),
             ("kv-memory", Purpose::Use, "storage-conformance"),
             ("kv-etcd", Purpose::Use, "etcd-process"),
             ("storage-conformance", Purpose::Use, "kv-memory"),
@@ -204,6 +206,7 @@ mod tests {
                 &["storage-core", "bytes"],
                 &["storage-conformance", "etcd-process", "kv-memory"],
             ),
+            member("kv-sqlite", true, &["storage-core", "rusqlite"], &["storage-conformance", "rustix"]),
             member("storage-cli", true, &["storage-core", "kv-etcd", "kv-memory"], &["etcd-process"]),
             member("model-tests", false, &["storage-core", "storage-conformance"], &["kv-memory"]),
             member("simulation", false, &["storage-core", "kv-memory", "storage-conformance"], &[]),
@@ -211,7 +214,7 @@ mod tests {
             member("other", true, &["storage-core"], &[]),
             member("etcd-process", false, &["tokio"], &[]),
             member("bad-input", false, &["bolero"], &[]),
-            member("cluster-tests", false, &["storage-core", "kv-etcd"], &["etcd-process"]),
+            member("cluster-tests", false, &["storage-core", "kv-etcd", "kv-sqlite"], &["etcd-process"]),
             member("fault-tests", false, &["kv-etcd", "storage-conformance"], &["etcd-process"]),
             member("xtask", false, &["etcd-process", "kv-etcd"], &["storage-conformance"]),
         ]

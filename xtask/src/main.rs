@@ -4,6 +4,7 @@
 //! call it.
 
 mod demo;
+mod documents;
 mod faults;
 mod fuzz;
 mod layering;

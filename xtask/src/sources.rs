@@ -3,7 +3,7 @@
 use std::{ffi::OsStr, fs, path::Path};
 
 use anyhow::{Context as _, Result, bail};
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
 use crate::{metadata::Package, workspace_root};
 
@@ -31,6 +31,25 @@ pub(crate) fn foreign_imports_of_kv() -> Result<Vec<String>> {
     Ok(found)
 }
 
+/// Where code of `storage-core` makes a key, but for its layout and the vocabulary of backends: paths are mapped to keys in
+/// one place.
+pub(crate) fn keys_made_elsewhere() -> Result<Vec<String>> {
+    const MAY: [&str; 3] = ["layout/", "kv/", "fuzz/"];
+    let core = "storage-core/src/";
+    let mut found = Vec::new();
+    for (path, text) in rust_files(&workspace_root().join(core))? {
+        let below = path.strip_prefix(core).unwrap_or(&path);
+        if MAY.iter().any(|may| below.starts_with(may)) || below.ends_with("tests.rs") {
+            continue;
+        }
+        let lines = text.lines().take(lines_without_tests(&text)).enumerate();
+        for (index, line) in lines.filter(|(_, line)| makes_key(line)) {
+            found.push(format!("{path}:{}: keys are made in layout/ only: {}", index + 1, line.trim()));
+        }
+    }
+    Ok(found)
+}
+
 /// A sentence for each long file of the members.
 pub(crate) fn long_files<'a>(members: impl Iterator<Item = &'a Package>) -> Result<Vec<String>> {
     let mut found = Vec::new();
@@ -47,11 +66,12 @@ pub(crate) fn long_files<'a>(members: impl Iterator<Item = &'a Package>) -> Resu
     Ok(found)
 }
 
-/// The path below the workspace and the text of every Rust file in `directory`, in the order of their names.
-fn rust_files(directory: &Path) -> Result<Vec<(String, String)>> {
+/// The path below the workspace and the text of every Rust file in `directory`, in the order of their names. What is
+/// built or hidden is passed over.
+pub(crate) fn rust_files(directory: &Path) -> Result<Vec<(String, String)>> {
     let root = workspace_root();
     let mut files = Vec::new();
-    for entry in WalkDir::new(directory).sort_by_file_name() {
+    for entry in WalkDir::new(directory).sort_by_file_name().into_iter().filter_entry(is_ours) {
         let entry = entry?;
         if entry.path().extension() == Some(OsStr::new("rs")) {
             let text =
@@ -63,6 +83,12 @@ fn rust_files(directory: &Path) -> Result<Vec<(String, String)>> {
     Ok(files)
 }
 
+/// Neither what is built nor what is hidden.
+pub(crate) fn is_ours(entry: &DirEntry) -> bool {
+    let name = entry.file_name().to_string_lossy();
+    entry.depth() == 0 || !(name.starts_with('.') || (name == "target" && entry.file_type().is_dir()))
+}
+
 /// Whether a line of code (comments may link anywhere) has a path into the crate that does not go through `kv`.
 fn leaves_kv(line: &str) -> bool {
     let code = line.split("//").next().unwrap_or_default();
@@ -72,6 +98,12 @@ fn leaves_kv(line: &str) -> bool {
         let module = rest.split(|c| !in_name(c)).next();
         !code[..at].ends_with(in_name) && module != Some("kv")
     })
+}
+
+/// Whether a line of code makes a key of bytes.
+fn makes_key(line: &str) -> bool {
+    let code = line.split("//").next().unwrap_or_default();
+    ["Key::new(", "KeyRange::prefix("].iter().any(|call| code.contains(call))
 }
 
 /// The lines above the test module that stands at the foot of a file.
@@ -109,6 +141,13 @@ mod tests {
         ] {
             assert!(!leaves_kv(line), "{line}");
         }
+    }
+
+    #[test]
+    fn keys_are_made_of_bytes_and_not_of_keys() {
+        assert!(makes_key("let key = Key::new(format!(\"{prefix}/data/{path}\"));"));
+        assert!(makes_key("KeyRange::prefix(\"/\")"));
+        assert!(!makes_key("KeyRange::single(self.layout().format())") && !makes_key("// Key::new(x)"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `cargo xtask stress`: the tests of locks between processes, for longer than `cargo xtask test` has time for.
+//! `cargo xtask stress`: the tests with several processes, for longer than `cargo xtask test` has time for.
 
 use anyhow::Result;
 
@@ -11,5 +11,6 @@ pub(crate) fn run(seconds: u64) -> Result<()> {
     let mut cargo = tools.cargo();
     cargo.args(["test", "--package", "cluster-tests", "--tests", "--no-fail-fast"]);
     cargo.args(["--", "--nocapture", "--test-threads=1"]);
-    process::run(cargo.env("KVFS_STRESS_SECONDS", seconds.to_string()))
+    cargo.env("KVFS_STRESS_SECONDS", seconds.to_string());
+    process::run(cargo.env("KVFS_CHURN_ROUNDS", "1000").env("KVFS_KILLS", "100"))
 }

@@ -7,9 +7,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use cluster_tests::{At, Command, Event, Report};
-use etcd_process::EtcdProcess;
 
-use super::{PREFIX, until};
+use super::{PREFIX, Store, until};
 
 /// A process of the cluster; killed when it is dropped.
 #[derive(Debug)]
@@ -23,22 +22,22 @@ pub(crate) struct Node {
 
 impl Node {
     /// Starts a node that has opened the tree.
-    pub(crate) fn start(etcd: &EtcdProcess, ttl: Duration) -> Self {
-        let mut node = Self::spawn(etcd, ttl);
+    pub(crate) fn start(store: &Store, ttl: Duration) -> Self {
+        let mut node = Self::spawn(store, ttl);
         node.wait_until_ready();
         node
     }
 
     /// Starts many at the same time.
-    pub(crate) fn start_many(etcd: &EtcdProcess, ttl: Duration, count: usize) -> Vec<Self> {
-        let mut nodes: Vec<_> = (0..count).map(|_| Self::spawn(etcd, ttl)).collect();
+    pub(crate) fn start_many(store: &Store, ttl: Duration, count: usize) -> Vec<Self> {
+        let mut nodes: Vec<_> = (0..count).map(|_| Self::spawn(store, ttl)).collect();
         nodes.iter_mut().for_each(Self::wait_until_ready);
         nodes
     }
 
-    fn spawn(etcd: &EtcdProcess, ttl: Duration) -> Self {
+    fn spawn(store: &Store, ttl: Duration) -> Self {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_cluster-node"));
-        command.arg("--endpoint").arg(etcd.endpoint());
+        command.arg("--store").arg(store.argument());
         command.arg("--prefix").arg(PREFIX);
         command.arg("--ttl-millis").arg(ttl.as_millis().to_string());
         // In a process group of its own: when the test dies, the kernel continues and ends a group that is stopped. One
@@ -75,14 +74,23 @@ impl Node {
 
     /// Waits until it says what is looked for, and answers when that was, and what `pick` made of it. What else it says is
     /// kept for later; a failure or a violation that is not looked for fails the test.
-    pub(crate) fn wait_for<T>(&mut self, what: &str, mut pick: impl FnMut(&Event) -> Option<T>) -> (At, T) {
-        const DEADLINE: Duration = Duration::from_secs(60);
+    pub(crate) fn wait_for<T>(&mut self, what: &str, pick: impl FnMut(&Event) -> Option<T>) -> (At, T) {
+        self.wait_long_for(what, Duration::from_secs(60), pick)
+    }
+
+    /// The same for what may take as long as the deadline says.
+    pub(crate) fn wait_long_for<T>(
+        &mut self,
+        what: &str,
+        deadline: Duration,
+        mut pick: impl FnMut(&Event) -> Option<T>,
+    ) -> (At, T) {
         if let Some(found) = self.take_unread(&mut pick) {
             return found;
         }
         let began = At::now();
         loop {
-            match self.reports.recv_timeout(DEADLINE.saturating_sub(began.elapsed())) {
+            match self.reports.recv_timeout(deadline.saturating_sub(began.elapsed())) {
                 Ok(report) => {
                     if let Some(picked) = pick(&report.event) {
                         return (report.at, picked);
@@ -91,7 +99,7 @@ impl Node {
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     panic!(
-                        "node {} did not say within {DEADLINE:?}: {what}; it said {:?}",
+                        "node {} did not say within {deadline:?}: {what}; it said {:?}",
                         self.pid(),
                         self.unread
                     )
@@ -105,6 +113,17 @@ impl Node {
     pub(crate) fn said<T>(&mut self, mut pick: impl FnMut(&Event) -> Option<T>) -> Option<T> {
         self.check();
         self.take_unread(&mut pick).map(|(_, picked)| picked)
+    }
+
+    /// What it has said, if it has; whatever it has said, if it was killed.
+    pub(crate) fn said_until_its_end<T>(&mut self, mut pick: impl FnMut(&Event) -> Option<T>) -> Option<T> {
+        if self.child.try_wait().unwrap().is_some() {
+            // The thread that reads what it has said ends after the last line.
+            while let Ok(report) = self.reports.recv() {
+                self.keep(report);
+            }
+        }
+        self.said(&mut pick)
     }
 
     fn take_unread<T>(&mut self, pick: &mut impl FnMut(&Event) -> Option<T>) -> Option<(At, T)> {

@@ -9,8 +9,8 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use storage_core::kv::Revision;
 use storage_core::{
-    ChangeStream, DirEntry, Error, ListItem, ListOptions, LoadOrStore, LockOptions, Metadata, Storage,
-    Version, WatchEvent,
+    ChangeStream, DirEntry, Error, ListItem, ListOptions, LoadOrStore, LockOptions, Metadata, Replaces,
+    Storage, StoreOptions, Version, WatchEvent,
 };
 
 use super::scene::Scene;
@@ -66,12 +66,14 @@ pub(super) const OPERATIONS: &[Operation] = &[
         let version = Version::new(Revision(first_version(scene)));
         shown(&[scene.tree.store_if("a", "new", version).await?])
     }),
-    operation!("Storage::store_copy", Files, |scene| {
-        shown(&[scene.tree.store_copy("b", "new", SystemTime::UNIX_EPOCH, None).await?])
+    operation!("Storage::store_with", Files, |scene| {
+        let options = StoreOptions::new().with_modified(SystemTime::UNIX_EPOCH);
+        shown(&[scene.tree.store_with("b", "new", options.with_replaces(Replaces::Nothing)).await?])
     }),
-    operation!("Storage::store_copy", Locked, |scene| {
+    operation!("Storage::store_with", Locked, |scene| {
+        let options = StoreOptions::new().with_modified(SystemTime::UNIX_EPOCH);
         let version = Version::new(Revision(first_version(scene)));
-        shown(&[scene.tree.store_copy("a", "new", SystemTime::UNIX_EPOCH, Some(version)).await?])
+        shown(&[scene.tree.store_with("a", "new", options.with_replaces(Replaces::Version(version))).await?])
     }),
     operation!("Storage::survey", Files, |scene| {
         let survey = scene.tree.survey().await?;

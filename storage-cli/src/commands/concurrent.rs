@@ -8,7 +8,7 @@ use futures::{StreamExt, pin_mut, stream};
 use crate::failure::Failure;
 
 /// How many files are under way at the same time.
-const AT_ONCE: usize = 16;
+pub(super) const AT_ONCE: usize = 16;
 
 /// Does a job for each item, a few at once, and hands over what comes out, in no order.
 ///
@@ -17,10 +17,21 @@ const AT_ONCE: usize = 16;
 pub(super) async fn for_each<T, R, F: Future<Output = Result<R, Failure>>>(
     items: impl IntoIterator<Item = T>,
     job: impl Fn(T) -> F,
+    done: impl FnMut(R),
+) -> Result<(), Failure> {
+    for_each_while(|| true, items, job, done).await
+}
+
+/// As [`for_each`], and no job is begun any more once this says no.
+pub(super) async fn for_each_while<T, R, F: Future<Output = Result<R, Failure>>>(
+    goes_on: impl Fn() -> bool,
+    items: impl IntoIterator<Item = T>,
+    job: impl Fn(T) -> F,
     mut done: impl FnMut(R),
 ) -> Result<(), Failure> {
     let failed = Cell::new(false);
-    let results = stream::iter(items).take_while(|_| ready(!failed.get())).map(job).buffer_unordered(AT_ONCE);
+    let goes_on = |_: &T| ready(!failed.get() && goes_on());
+    let results = stream::iter(items).take_while(goes_on).map(job).buffer_unordered(AT_ONCE);
     pin_mut!(results);
     let mut first = Ok(());
     while let Some(result) = results.next().await {

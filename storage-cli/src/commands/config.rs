@@ -12,7 +12,6 @@ use crate::failure::{Failure, one_line};
 use crate::output::{Format, report};
 use crate::session::Session;
 use crate::store_url::Store;
-use crate::table;
 
 pub(super) async fn run(args: Config, session: &mut Session) -> Result<Exit, Failure> {
     let source = session.given.config()?;
@@ -64,9 +63,7 @@ fn show(config: &EtcdConfig, source: &ConfigSource, session: &mut Session) -> Re
                 let value = setting.value().map_or_else(|| "-".to_owned(), one_line);
                 [setting.name().to_owned(), value, one_line(&origin(setting, source))]
             };
-            for line in table::lines(["SETTING", "VALUE", "SOURCE"], settings.iter().map(row)) {
-                session.output.line(line)?;
-            }
+            session.output.table(["SETTING", "VALUE", "SOURCE"], settings.iter().map(row))?;
         }
     }
     Ok(Exit::Ok)

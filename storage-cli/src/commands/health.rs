@@ -18,15 +18,20 @@ use clock::Clock;
 pub(super) async fn run(session: &mut Session) -> Result<Exit, Failure> {
     let place = session.place().await?;
     // Side by side, so that a store that is dead is told of after one dial timeout.
-    let (etcd, clock) = match &place.store {
-        Store::Memory => (None, clock::check(&place.store, Duration::MAX).await),
+    let (reach, clock) = match &place.store {
+        Store::Memory => (Reach::Process, clock::check(&place, Duration::MAX).await),
+        Store::Sqlite(_) => {
+            // A store that cannot be opened does not serve.
+            place.open().await?;
+            (Reach::File, clock::check(&place, Duration::MAX).await)
+        }
         Store::Etcd(config) => {
-            let clock = clock::check(&place.store, config.dial_timeout());
+            let clock = clock::check(&place, config.dial_timeout());
             let (etcd, clock) = tokio::join!(EtcdHealth::check(config), clock);
-            (Some(etcd.map_err(|error| place.not_connected(&error))?), clock)
+            (Reach::Etcd(etcd.map_err(|error| place.not_connected(&error))?), clock)
         }
     };
-    let seen = Seen { store: place.store.to_string(), etcd, clock };
+    let seen = Seen { store: place.store.to_string(), reach, clock };
     match session.output.format() {
         Format::Json => {
             for endpoint in seen.endpoints() {
@@ -35,7 +40,7 @@ pub(super) async fn run(session: &mut Session) -> Result<Exit, Failure> {
             session.output.object(&shown::StoreJson::from(&seen))?;
         }
         Format::Text => {
-            for line in shown::lines(&seen) {
+            for line in shown::lines(&seen, session.output.columns()) {
                 session.output.line(line)?;
             }
         }
@@ -60,18 +65,31 @@ pub(super) async fn run(session: &mut Session) -> Result<Exit, Failure> {
 /// What there is to tell of a store.
 struct Seen {
     store: String,
-    /// `None` for a store within this process.
-    etcd: Option<EtcdHealth>,
+    reach: Reach,
     clock: Result<Clock, Failure>,
 }
 
+/// Where the store is, and how its servers are if it has any.
+enum Reach {
+    Process,
+    File,
+    Etcd(EtcdHealth),
+}
+
 impl Seen {
+    fn etcd(&self) -> Option<&EtcdHealth> {
+        match &self.reach {
+            Reach::Process | Reach::File => None,
+            Reach::Etcd(etcd) => Some(etcd),
+        }
+    }
+
     fn is_serving(&self) -> bool {
-        self.etcd.as_ref().is_none_or(EtcdHealth::is_serving)
+        self.etcd().is_none_or(EtcdHealth::is_serving)
     }
 
     fn endpoints(&self) -> &[kv_etcd::EndpointHealth] {
-        self.etcd.as_ref().map_or(&[], |etcd| &etcd.endpoints)
+        self.etcd().map_or(&[], |etcd| &etcd.endpoints)
     }
 }
 

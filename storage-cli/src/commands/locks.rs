@@ -10,7 +10,6 @@ use crate::exit::Exit;
 use crate::failure::{BREAK, Failure, one_line};
 use crate::output::{Format, friendly, rfc3339};
 use crate::session::{Session, lock_name};
-use crate::table;
 
 pub(super) async fn run(args: Locks, session: &mut Session) -> Result<Exit, Failure> {
     match args.command {
@@ -66,8 +65,10 @@ async fn list(session: &mut Session) -> Result<Exit, Failure> {
             }
         }
         Format::Text => {
-            for line in lines(&locks) {
-                session.output.line(line)?;
+            // None need no heading.
+            if !locks.is_empty() {
+                let heading = ["NAME", "WHO", "HOST", "PID", "LABEL", "SINCE", "REMAINING"];
+                session.output.table(heading, locks.iter().map(row))?;
             }
         }
     }
@@ -110,25 +111,19 @@ fn described(lock: &LockEntry) -> String {
     if parts.is_empty() { format!("session {}", one_line(&lock.session)) } else { parts.join(", ") }
 }
 
-/// The lines of a table with a heading; none if there are no locks.
-fn lines(locks: &[LockEntry]) -> Vec<String> {
-    if locks.is_empty() {
-        return Vec::new();
-    }
+/// A line of the table.
+fn row(lock: &LockEntry) -> [String; 7] {
     let unknown = || "-".to_owned();
-    let row = |lock: &LockEntry| {
-        let who = if lock.is_holder() { "holder".to_owned() } else { format!("waiter {}", lock.position) };
-        [
-            one_line(&lock.name),
-            who,
-            lock.host.as_deref().map_or_else(unknown, one_line),
-            lock.pid.map_or_else(unknown, |pid| pid.to_string()),
-            lock.label.as_deref().map_or_else(unknown, one_line),
-            lock.since.map_or_else(unknown, time),
-            lock.remaining.map_or_else(unknown, friendly),
-        ]
-    };
-    table::lines(["NAME", "WHO", "HOST", "PID", "LABEL", "SINCE", "REMAINING"], locks.iter().map(row))
+    let who = if lock.is_holder() { "holder".to_owned() } else { format!("waiter {}", lock.position) };
+    [
+        one_line(&lock.name),
+        who,
+        lock.host.as_deref().map_or_else(unknown, one_line),
+        lock.pid.map_or_else(unknown, |pid| pid.to_string()),
+        lock.label.as_deref().map_or_else(unknown, one_line),
+        lock.since.map_or_else(unknown, time),
+        lock.remaining.map_or_else(unknown, friendly),
+    ]
 }
 
 fn time(time: SystemTime) -> String {

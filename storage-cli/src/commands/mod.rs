@@ -2,6 +2,7 @@
 
 mod concurrent;
 mod config;
+mod cp;
 mod exists;
 mod export;
 mod get;
@@ -15,6 +16,8 @@ mod mv;
 mod put;
 mod rm;
 mod stat;
+mod tools;
+mod transfer;
 mod watch;
 
 use crate::cli::Command;
@@ -33,6 +36,9 @@ pub(crate) async fn run(command: Command, session: &mut Session) -> Result<Exit,
         Command::Mv(args) => mv::run(args, session).await,
         Command::Import(args) => import::run(args, session).await,
         Command::Export(args) => export::run(args, session).await,
+        Command::Cp(args) => cp::run(args, session).await,
+        Command::Sync(args) => cp::sync(args, session).await,
+        Command::Diff(args) => cp::diff(args, session).await,
         Command::Migrate(args) => migrate::run(*args, session).await,
         Command::Lock(args) => lock::run(args, session).await,
         Command::TryLock(args) => lock::run_if_free(args, session).await,
@@ -40,5 +46,6 @@ pub(crate) async fn run(command: Command, session: &mut Session) -> Result<Exit,
         Command::Watch(args) => watch::run(args, session).await,
         Command::Health => health::run(session).await,
         Command::Config(args) => config::run(args, session).await,
+        Command::Tools(command) => tools::run(command, session).await,
     }
 }

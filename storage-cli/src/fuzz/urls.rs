@@ -132,6 +132,11 @@ impl ValueGenerator for Urls {
                 text = format!("memory:{}", driver.pick(&["", "", "//", "x", "\0"])?);
                 None
             }
+            3 => {
+                let slashes = driver.pick(&["", "", "/", "//", "///"])?;
+                text = format!("sqlite:{slashes}{}", Texts.generate(driver)?);
+                None
+            }
             _ => Some(Meaning {
                 scheme,
                 hosts: hosts.iter().map(|(_, host)| *host).collect(),
@@ -164,6 +169,10 @@ impl Meaning {
 fn check_store(store: &Store, seen: &mut Seen) {
     let shown = store.to_string();
     assert_eq!(shown.parse::<Store>().as_ref(), Ok(store), "{shown:?}");
+    if let Store::Sqlite(file) = store {
+        assert!(!shown.contains(char::is_control) && file.file_name().is_some(), "{shown:?}");
+        assert!(!shown.starts_with("sqlite://"), "{shown:?} may be read as the name of a host");
+    }
     if let Store::Etcd(config) = store {
         let options = config.storage_options();
         let tree = options.prefix.as_str();

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "a helper that fails fails the test")]
 
+pub(crate) mod archives;
 #[cfg(unix)]
 pub(crate) mod started;
 
@@ -121,10 +122,15 @@ pub(crate) fn objects(lines: &str) -> Vec<Value> {
 pub(crate) fn command() -> Command {
     let mut command = assert_cmd::cargo::cargo_bin_cmd!("kvfs");
     forget_stores(|name| _ = command.env_remove(name));
+    // Nobody's home: without a store it would be that of whoever runs the tests.
+    command.env("HOME", NO_HOME).env_remove("XDG_DATA_HOME");
     // Longer than any run should take, so that one that hangs fails.
     command.timeout(Duration::from_secs(60));
     command
 }
+
+/// A directory that cannot be made.
+const NO_HOME: &str = "/dev/null/home";
 
 /// Removes what names a store of whoever runs the tests.
 fn forget_stores(mut remove: impl FnMut(&OsStr)) {

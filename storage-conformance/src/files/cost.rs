@@ -1,6 +1,8 @@
 //! How many calls an operation makes.
 
-use storage_core::ListOptions;
+use std::time::SystemTime;
+
+use storage_core::{ListOptions, StoreOptions};
 
 use super::support::{options, store_all};
 use crate::decorate::{Calls, Counting};
@@ -31,6 +33,8 @@ async fn every_operation_takes_one_call(context: Context) {
         }};
     }
     takes_one!("store", tree.store("a/b/c", "new")).unwrap();
+    let options = StoreOptions::new().with_modified(SystemTime::UNIX_EPOCH);
+    takes_one!("store_with", tree.store_with("a/b/c", "old", options)).unwrap();
     let stored = takes_one!("store over", tree.store("a/b/c", "over")).unwrap();
     takes_one!("store_if", tree.store_if("a/b/c", "if", stored.version)).unwrap();
     takes_one!("store_if refused", tree.store_if("a/b/c", "if", stored.version)).unwrap_err();

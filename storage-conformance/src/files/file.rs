@@ -1,9 +1,9 @@
 //! Storing and loading one file.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures::future::join_all;
-use storage_core::{ErrorKind, LayoutKind, Sha1Digest};
+use storage_core::{ErrorKind, LayoutKind, ListOptions, Sha1Digest, StoreOptions};
 
 use super::support::{NOTHING, everything, open, open_with, refused};
 use crate::{Case, Context, case};
@@ -20,6 +20,9 @@ pub(crate) const CASES: &[Case] = &[
     case!(["FS-FILE-9"], content_and_metadata_are_of_one_write),
     case!(["FS-FILE-10"], a_content_beyond_the_limit_is_refused),
     case!(["FS-FILE-10"], a_file_of_1_5_million_bytes_is_stored_or_refused_with_the_limit),
+    case!(["FS-FILE-11"], a_file_keeps_the_time_that_it_was_given),
+    case!(["FS-FILE-11"], a_time_that_no_record_holds_is_now),
+    case!(["FS-FILE-11"], with_options_the_same_is_refused),
 ];
 
 async fn a_file_is_loaded_as_it_was_stored(context: Context) {
@@ -152,4 +155,64 @@ async fn a_file_of_1_5_million_bytes_is_stored_or_refused_with_the_limit(context
         let limit = limits.max_value_bytes.min(limits.max_request_bytes).to_string();
         assert!(error.to_string().contains(&limit), "names the limit of {limit}: {error}");
     }
+}
+
+fn written_at(modified: SystemTime) -> StoreOptions {
+    StoreOptions::new().with_modified(modified)
+}
+
+async fn a_file_keeps_the_time_that_it_was_given(context: Context) {
+    const EPOCH: SystemTime = SystemTime::UNIX_EPOCH;
+    let tree = open(&context).await;
+    let other = open(&context).await;
+    let oldest = EPOCH - Duration::from_secs(62_167_219_200);
+    let newest = EPOCH + Duration::new(253_402_000_000, 1);
+    let usual = EPOCH + Duration::new(1_700_000_000, 123_456_789);
+    for (path, modified) in [
+        ("d/2023", usual),
+        ("d/1970", EPOCH),
+        ("d/1969", EPOCH - Duration::new(1, 1)),
+        ("d/year 0", oldest),
+        ("d/year 9999", newest),
+    ] {
+        let stored = tree.store_with(path, "x", written_at(modified)).await.unwrap();
+        assert_eq!((stored.modified, stored.size), (modified, 1), "{path}");
+        assert_eq!(other.stat(path).await.unwrap(), stored, "{path}");
+        assert_eq!(other.load_file(path).await.unwrap().metadata, stored, "{path}");
+    }
+    let entries = other.list("d", ListOptions::children().with_metadata()).await.unwrap();
+    let listed = entries.iter().map(|entry| entry.metadata.as_ref().unwrap().as_ref().unwrap().modified);
+    assert_eq!(listed.min(), Some(oldest));
+    assert_eq!(other.stat("d").await.unwrap().modified, newest, "of a directory it is its newest file's");
+    assert_eq!(tree.rename("d/2023", "moved").await.unwrap().modified, usual);
+
+    // The next write is one of now, unless it says otherwise.
+    let stored = tree.store_with("moved", "y", StoreOptions::new()).await.unwrap();
+    assert!(stored.modified > usual, "{stored:?}");
+}
+
+async fn a_time_that_no_record_holds_is_now(context: Context) {
+    let tree = open(&context).await;
+    let before = tree.store("before", "x").await.unwrap().modified;
+    for far in [Duration::from_secs(1 << 40), Duration::from_secs(1 << 62)] {
+        for modified in [SystemTime::UNIX_EPOCH.checked_add(far), SystemTime::UNIX_EPOCH.checked_sub(far)] {
+            // A time that the machine itself cannot hold cannot be given either.
+            let Some(modified) = modified else { continue };
+            let stored = tree.store_with("a", "x", written_at(modified)).await.unwrap();
+            let after = tree.store("after", "x").await.unwrap().modified;
+            assert!(before <= stored.modified && stored.modified <= after, "{modified:?}: {stored:?}");
+            assert_eq!(tree.stat("a").await.unwrap(), stored);
+        }
+    }
+}
+
+async fn with_options_the_same_is_refused(context: Context) {
+    let tree = open_with(&context, &["a/b", "f"]).await;
+    let options = || written_at(SystemTime::UNIX_EPOCH);
+    refused(tree.store_with("a", "x", options()).await, ErrorKind::IsADirectory, "a");
+    refused(tree.store_with("f/x", "x", options()).await, ErrorKind::NotADirectory, "f");
+    refused(tree.store_with("", "x", options()).await, ErrorKind::InvalidPath, "");
+    assert_eq!(everything(&tree).await, ["a", "a/b", "f"]);
+    tree.store_with("f", "replaced", options()).await.unwrap();
+    assert_eq!(tree.load("f").await.unwrap(), "replaced");
 }

@@ -17,9 +17,11 @@ mod list_pages;
 mod lost_answers;
 mod lost_races;
 mod paths;
+mod quarantine;
 mod rename;
 mod stat;
 pub(crate) mod support;
+mod verify;
 
 /// The case tables, in the order of the contract.
 pub(crate) const SUBJECTS: &[&[Case]] = &[
@@ -36,6 +38,8 @@ pub(crate) const SUBJECTS: &[&[Case]] = &[
     rename::CASES,
     format::CASES,
     damage::CASES,
+    verify::CASES,
+    quarantine::CASES,
     lost_answers::CASES,
     lost_races::CASES,
     cost::CASES,

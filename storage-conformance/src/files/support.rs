@@ -44,13 +44,15 @@ pub(crate) async fn store_all<B: KvBackend>(tree: &Storage<B>, files: &[&str]) {
 }
 
 /// A key of the tree, by the name that it has in the native layout: `data/<path>`, `meta/<path>`, `format`, `deleted`,
-/// `lock/…`, `session/…`. In another layout it is the key of the same thing, as `docs/format.md` lays it out.
+/// `lock/…`, `session/…`, `quarantine/…`. In another layout it is the key of the same thing, as `docs/format.md` lays it out.
 pub(crate) fn raw_key(context: &Context, rest: &str) -> Key {
     let prefix = tree_prefix(context);
     Key::new(match (context.layout(), rest.split_once('/')) {
         (LayoutKind::CaddyEtcd, Some(("data", path))) => format!("{prefix}/{path}"),
         (LayoutKind::CaddyEtcd, Some(("meta", path))) => format!("{prefix}/md/{path}"),
-        (LayoutKind::CaddyEtcd, Some(("lock" | "session", _))) => format!("{prefix}/lock/md//{rest}"),
+        (LayoutKind::CaddyEtcd, Some(("lock" | "session" | "quarantine", _))) => {
+            format!("{prefix}/lock/md//{rest}")
+        }
         (LayoutKind::CaddyEtcd, None) if ["format", "deleted"].contains(&rest) => {
             format!("{prefix}/lock/md//{rest}")
         }
@@ -60,7 +62,12 @@ pub(crate) fn raw_key(context: &Context, rest: &str) -> Key {
 
 /// Whether the values of keys by these names are in base64.
 fn is_encoded(context: &Context, rest: &str) -> bool {
-    context.layout() == LayoutKind::CaddyEtcd && (rest.starts_with("data/") || rest.starts_with("meta/"))
+    // A file in the quarantine has its two values there.
+    let part = match rest.split_once('/') {
+        Some(("quarantine", rest)) => rest.split_once('/').map_or("", |(_, part)| part),
+        _ => rest,
+    };
+    context.layout() == LayoutKind::CaddyEtcd && (part.starts_with("data/") || part.starts_with("meta/"))
 }
 
 /// What the store holds under a key of the tree.

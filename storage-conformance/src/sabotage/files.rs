@@ -28,13 +28,13 @@ pub(super) const SABOTEURS: &[Saboteur] = &[
 ];
 
 /// The value of a field of a record, which is JSON without spaces.
-fn field<'r>(record: &'r str, name: &str) -> Option<&'r str> {
+pub(super) fn field<'r>(record: &'r str, name: &str) -> Option<&'r str> {
     let (_, rest) = record.split_once(&format!("\"{name}\":"))?;
     rest.split([',', '}']).next()
 }
 
 /// A record with another value in a field.
-fn with_field(record: &str, name: &str, value: &str) -> String {
+pub(super) fn with_field(record: &str, name: &str, value: &str) -> String {
     match field(record, name) {
         Some(old) => record.replace(&format!("\"{name}\":{old}"), &format!("\"{name}\":{value}")),
         None => record.to_owned(),

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use storage_core::kv::{Compare, Key, KeyRange, Op, RangeRequest, Txn};
 
+use super::files::{field, with_field};
 use super::support::{deleted_ranges, is_of, one_by_one, puts, txns, with_namesakes, without};
 use super::twist::Twist;
 use super::{Saboteur, saboteur};
@@ -12,6 +13,7 @@ pub(super) const SABOTEURS: &[Saboteur] = &[
     saboteur!(Storage, ["FS-FILE-3"], a_file_takes_the_place_of_a_directory),
     saboteur!(Storage, ["FS-FILE-4"], files_lie_below_files),
     saboteur!(Storage, ["FS-FILE-10"], too_large_a_content_is_split_in_silence),
+    saboteur!(Storage, ["FS-FILE-11"], what_is_old_is_of_1970),
     saboteur!(Storage, ["FS-PATH-4"], case_does_not_matter),
     saboteur!(Storage, ["FS-PATH-5"], a_directory_takes_its_namesakes_along),
     saboteur!(Storage, ["FS-PATH-7"], trees_share_their_files),
@@ -99,6 +101,18 @@ fn too_large_a_content_is_split_in_silence() -> Twist {
             store.txn(txn).await
         },
     )
+}
+
+/// A time that is not of these years is not stored as it is.
+fn what_is_old_is_of_1970() -> Twist {
+    each_put(|key, value| {
+        if is_of(key, "meta")
+            && let Ok(record) = std::str::from_utf8(value)
+            && field(record, "modified").is_some_and(|modified| modified < "\"2024")
+        {
+            *value = with_field(record, "modified", "\"1970-01-01T00:00:00Z\"").into();
+        }
+    })
 }
 
 fn case_does_not_matter() -> Twist {

@@ -25,6 +25,7 @@ mod support;
 mod twist;
 mod txn;
 mod txn_ops;
+mod verifying;
 mod watch;
 mod watching;
 
@@ -105,6 +106,7 @@ pub fn saboteurs() -> impl Iterator<Item = &'static Saboteur> {
         files::SABOTEURS,
         files_written::SABOTEURS,
         lost::SABOTEURS,
+        verifying::SABOTEURS,
         locks::SABOTEURS,
         watching::SABOTEURS,
         calls::SABOTEURS,

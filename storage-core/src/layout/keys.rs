@@ -1,5 +1,6 @@
 use bytes::Bytes;
 
+use super::parts::without;
 use super::{KeyPrefix, LayoutKind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kv::{Compare, Get, Key, KeyRange, Op, Projection};
@@ -17,6 +18,7 @@ use crate::storage::ONE;
 /// | `deleted` | `lock/md//deleted` | the record of the last deletion |
 /// | `lock/<escaped name>/<session>-<number>` | `lock/md//lock/…` | a place in the queue of a lock |
 /// | `session/<session>` | `lock/md//session/…` | the record of a session |
+/// | `quarantine/<id>/…` | `lock/md//quarantine/…` | the values of a damaged file that was moved, and why it was |
 /// | | `lock/<name>` | a lock, as members that run the Go module see it |
 ///
 /// In the native layout different first components keep file names from ever meeting metadata or locks. In that of
@@ -142,15 +144,7 @@ impl Layout {
             return vec![all];
         }
         // Around what else lies directly below the prefix.
-        let [lock, md] = ["lock/", "md/"].map(|name| KeyRange::prefix(format!("{}/{name}", self.data)));
-        let mut rest = Vec::with_capacity(3);
-        let mut start = all.start().clone();
-        for part in [lock, md] {
-            rest.push(KeyRange::new(start, part.start().clone()));
-            start = part.end().cloned().unwrap_or_else(|| part.start().successor());
-        }
-        rest.push(all.starting_at(&start));
-        rest
+        without(&all, vec![self.all_locks(), self.all_meta()])
     }
 
     /// The metadata of all files below a path.

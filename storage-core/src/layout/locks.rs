@@ -1,5 +1,6 @@
 //! The keys of locks and sessions.
 
+use super::go::LockRecord;
 use super::{Layout, LayoutKind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kv::{Key, KeyRange};
@@ -66,6 +67,11 @@ impl Layout {
         let name = key.as_bytes().strip_prefix(self.all_locks().start().as_bytes())?;
         let lock = LockName::parse(std::str::from_utf8(name).ok()?).ok()?;
         (self.go_lock(&lock).as_ref() == Some(key) && self.check_lock(&lock).is_ok()).then_some(lock)
+    }
+
+    /// Whether such a key has the value of a lock.
+    pub(crate) fn is_go_lock(&self, value: &[u8]) -> bool {
+        self.kind() == LayoutKind::CaddyEtcd && LockRecord::decode(value).is_some()
     }
 
     /// The locks of both layouts.

@@ -5,10 +5,14 @@ mod detect;
 pub(crate) mod go;
 mod keys;
 mod locks;
+mod parts;
 mod prefix;
+mod quarantine;
 mod values;
 
 pub use choice::{LayoutChoice, LayoutKind};
 pub(crate) use detect::{READS, detect, mixed, reads};
 pub(crate) use keys::Layout;
+pub(crate) use parts::Half;
 pub use prefix::KeyPrefix;
+pub(crate) use quarantine::QuarantinePart;

@@ -99,7 +99,8 @@ impl<B: KvBackend> Storage<B> {
     async fn new_session(&self) -> Result<Session> {
         let client = self.client();
         let sent = Moment::now(&client.surroundings);
-        let lease = client.backend.0.grant(client.lock_timeout).await.map_err(Error::of_write)?;
+        // What is not known of a lease without keys is nothing to tell: it changes nothing, and ends by itself.
+        let lease = client.backend.0.grant(client.lock_timeout).await.map_err(Error::of_read)?;
         let id = hex::encode(&client.surroundings.random()[..8]);
         let key = self.keyspace().session(&id);
         let record = Identity::own(None, client.surroundings.wall_clock()).encode();

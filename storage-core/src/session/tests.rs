@@ -218,3 +218,19 @@ async fn a_place_that_may_have_been_put_is_deleted_while_the_store_takes_no_more
     tokio::time::sleep(TTL).await;
     assert_eq!(*deletions.lock().unwrap(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_is_not_granted_leaves_nothing_open() {
+    for (failed, kind) in [
+        (BackendErrorKind::NoSpace, ErrorKind::NoSpace),
+        (BackendErrorKind::Timeout, ErrorKind::Timeout),
+        (BackendErrorKind::Unavailable, ErrorKind::Unavailable),
+    ] {
+        let mut backend = store();
+        let error = BackendError::new(failed, "why");
+        assert!(error.is_maybe_applied(), "a backend cannot tell");
+        backend.expect_grant().return_once(move |_| Err(error));
+        let storage = open(backend).await;
+        assert_eq!(storage.lock("a").await.unwrap_err().kind(), kind);
+    }
+}

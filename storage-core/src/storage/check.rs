@@ -29,6 +29,8 @@ pub(crate) enum Check {
     Epoch(Key, Revision),
     /// Nobody holds the lock of this queue, or waits for it.
     Free(KeyRange),
+    /// The key of this file was last put at this revision, or is not there.
+    Unchanged(Key, Option<Revision>, FilePath),
 }
 
 impl Check {
@@ -47,6 +49,8 @@ impl Check {
                 Compare::ModRevision(key.clone(), *revision)
             }
             Self::Free(queue) => Compare::RangeEmpty(queue.clone()),
+            Self::Unchanged(key, Some(revision), _) => Compare::ModRevision(key.clone(), *revision),
+            Self::Unchanged(key, None, _) => Compare::Absent(key.clone()),
         }
     }
 
@@ -54,7 +58,9 @@ impl Check {
         let get = match self {
             Self::NotAFile(path) | Self::Absent(path) | Self::Version(path, _) => Get::key(layout.meta(path)),
             Self::NotADirectory(path) => Get::range(layout.meta_below(path)).with_limit(ONE),
-            Self::Held(key) | Self::Gate(key, _) | Self::Epoch(key, _) => Get::key(key.clone()),
+            Self::Held(key) | Self::Gate(key, _) | Self::Epoch(key, _) | Self::Unchanged(key, ..) => {
+                Get::key(key.clone())
+            }
             Self::Free(queue) => Get::range(queue.clone()).with_limit(ONE),
         };
         get.with_projection(Projection::KeysOnly)
@@ -80,6 +86,10 @@ impl Check {
                 Some(Error::new(ErrorKind::Conflict))
             }
             (Self::Free(_), Some(_)) => Some(Error::new(ErrorKind::Conflict)),
+            (Self::Unchanged(_, seen, path), entry) => {
+                let current = entry.map(|entry| entry.mod_revision);
+                (current != *seen).then(|| Error::new(ErrorKind::Conflict).with_path(path))
+            }
             (Self::NotAFile(_) | Self::NotADirectory(_) | Self::Absent(_) | Self::Free(_), None)
             | (Self::Version(..) | Self::Held(_) | Self::Gate(..) | Self::Epoch(..), Some(_)) => None,
         }

@@ -10,7 +10,7 @@ use crate::layout::Layout;
 use crate::metadata::{EntryKind, File, Metadata, Version};
 use crate::observe::operation;
 use crate::path::FilePath;
-use crate::record::RecordError;
+use crate::record::{Facts, RecordError};
 
 impl<B: KvBackend> Storage<B> {
     /// Loads a file's content, verified against its checksum. One round trip.
@@ -107,11 +107,17 @@ impl<B: KvBackend> Storage<B> {
 
     /// Runs a transaction of `N` reads.
     pub(super) async fn read<const N: usize>(&self, txn: Txn) -> Result<[Vec<Entry>; N]> {
+        self.read_all(txn).await?.try_into().map_err(|_| unexpected_reply())
+    }
+
+    /// Runs a transaction of reads: an answer for each.
+    pub(super) async fn read_all(&self, txn: Txn) -> Result<Vec<Vec<Entry>>> {
+        let asked = txn.success.len();
         let reply = self.shared.backend.txn(txn).await.map_err(Error::of_read)?;
         self.note(reply.revision);
         let TxnOutcome::Matched(replies) = reply.outcome else { return Err(unexpected_reply()) };
         let entries: Vec<_> = gets(replies).into_iter().map(|get| get.entries).collect();
-        entries.try_into().map_err(|_| unexpected_reply())
+        if entries.len() == asked { Ok(entries) } else { Err(unexpected_reply()) }
     }
 }
 
@@ -170,13 +176,18 @@ impl Metadata {
             };
             Error::new(kind).with_path(&path).with_source(error)
         })?;
-        Ok(Self {
+        Ok(Self::of_facts(path, &facts, meta.mod_revision))
+    }
+
+    /// The metadata of a file whose record says this and was put at this revision.
+    pub(crate) fn of_facts(path: FilePath, facts: &Facts, revision: Revision) -> Self {
+        Self {
             path,
             kind: EntryKind::File,
             size: facts.size,
             modified: facts.modified,
             sha1: Some(facts.sha1),
-            version: Version::new(meta.mod_revision),
-        })
+            version: Version::new(revision),
+        }
     }
 }

@@ -9,11 +9,14 @@ mod list_options;
 mod list_walk;
 mod load;
 mod outcome;
+mod quarantine;
 mod rename;
 mod seen;
 mod stat;
 mod store;
+mod store_options;
 mod survey;
+mod verify;
 mod write;
 
 use std::fmt;
@@ -41,7 +44,9 @@ pub use list_options::{Filter, ListOptions};
 pub(crate) use load::unexpected_reply;
 pub(crate) use outcome::Trace;
 pub use store::LoadOrStore;
+pub use store_options::{Replaces, StoreOptions};
 pub use survey::{Finding, FindingKind, Survey};
+pub use verify::{VerifyOptions, VerifyStream};
 pub(crate) use write::{Write, Written};
 
 /// A file tree on a transactional key-value store, and the locks of those who share it.

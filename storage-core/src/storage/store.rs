@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::check::Check;
 use super::write::{Write, Written};
-use super::{Storage, Trace};
+use super::{Replaces, Storage, StoreOptions, Trace};
 use crate::environment::Surroundings;
 use crate::error::Result;
 use crate::kv::{Get, KvBackend, Op, Revision};
@@ -43,15 +43,49 @@ impl<B: KvBackend> Storage<B> {
         operation("store", path, self.store_under(Vec::new(), path, content.into())).await
     }
 
+    /// Stores a file as [`store`](Self::store) does, with more to say about it. One round trip.
+    ///
+    /// ```
+    /// # use std::time::{Duration, SystemTime};
+    /// # use storage_core::kv::KvBackend;
+    /// # use storage_core::{Result, Storage, StoreOptions};
+    /// # async fn copy<B: KvBackend>(storage: Storage<B>) -> Result<()> {
+    /// let written = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    /// let options = StoreOptions::new().with_modified(written);
+    /// storage.store_with("sites/example.com/cert.pem", "…", options).await?;
+    /// assert_eq!(storage.stat("sites/example.com/cert.pem").await?.modified, written);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`store`](Self::store), and with [`Replaces`] those of [`create`](Self::create) or of
+    /// [`store_if`](Self::store_if).
+    pub async fn store_with(
+        &self,
+        path: &str,
+        content: impl Into<Bytes> + Send,
+        options: StoreOptions,
+    ) -> Result<Metadata> {
+        let stored = async {
+            let path = self.keyspace().file_path(path)?;
+            let file = NewFile::of(self.surroundings(), path, content.into(), &options);
+            self.store_new(options.replaces.checks(&file.path), file).await
+        };
+        operation("store", path, stored).await
+    }
+
     /// Stores a file if what is given holds as well.
     pub(crate) async fn store_under(
         &self,
-        fence: Vec<Check>,
+        mut fence: Vec<Check>,
         path: &str,
         content: Bytes,
     ) -> Result<Metadata> {
         let file = NewFile::now(self.surroundings(), self.keyspace().file_path(path)?, content);
-        self.store_new(file, |path| fence.into_iter().chain(Check::file_may_be_at(path)).collect()).await
+        fence.extend(Replaces::Anything.checks(&file.path));
+        self.store_new(fence, file).await
     }
 
     /// Stores a file that does not exist yet. One round trip.
@@ -62,7 +96,7 @@ impl<B: KvBackend> Storage<B> {
     pub async fn create(&self, path: &str, content: impl Into<Bytes> + Send) -> Result<Metadata> {
         let created = async {
             let file = NewFile::now(self.surroundings(), self.keyspace().file_path(path)?, content.into());
-            self.store_new(file, must_be_new).await
+            self.store_new(Replaces::Nothing.checks(&file.path), file).await
         };
         operation("create", path, created).await
     }
@@ -80,8 +114,7 @@ impl<B: KvBackend> Storage<B> {
     ) -> Result<Metadata> {
         let stored = async {
             let file = NewFile::now(self.surroundings(), self.keyspace().file_path(path)?, content.into());
-            // A file that is there has no file above it and nothing below it.
-            self.store_new(file, |path| vec![Check::Version(path.clone(), version)]).await
+            self.store_new(Replaces::Version(version).checks(&file.path), file).await
         };
         operation("store_if", path, stored).await
     }
@@ -96,7 +129,7 @@ impl<B: KvBackend> Storage<B> {
         let both = async {
             let file = NewFile::now(self.surroundings(), self.keyspace().file_path(path)?, content.into());
             let write = Write {
-                checks: must_be_new(&file.path),
+                checks: Replaces::Nothing.checks(&file.path),
                 ops: file.puts(self.keyspace()).into(),
                 otherwise: vec![
                     Get::key(self.keyspace().meta(&file.path)),
@@ -120,38 +153,9 @@ impl<B: KvBackend> Storage<B> {
         operation("load_or_store", path, both).await
     }
 
-    /// Stores a copy of a file from elsewhere, with the time at which the original was written: in the place of the file
-    /// of this version, or, with `None`, where there is no file yet. One round trip.
-    ///
-    /// # Errors
-    ///
-    /// With a version those of [`store_if`](Self::store_if), without one those of [`create`](Self::create).
-    pub async fn store_copy(
-        &self,
-        path: &str,
-        content: impl Into<Bytes> + Send,
-        modified: SystemTime,
-        over: Option<Version>,
-    ) -> Result<Metadata> {
-        let stored = async {
-            let path = self.keyspace().file_path(path)?;
-            let file = NewFile::written_at(self.surroundings(), path, content.into(), modified);
-            self.store_new(file, |path| match over {
-                Some(version) => vec![Check::Version(path.clone(), version)],
-                None => must_be_new(path),
-            })
-            .await
-        };
-        operation("store_copy", path, stored).await
-    }
-
-    async fn store_new(
-        &self,
-        file: NewFile,
-        checks: impl FnOnce(&FilePath) -> Vec<Check>,
-    ) -> Result<Metadata> {
+    async fn store_new(&self, checks: Vec<Check>, file: NewFile) -> Result<Metadata> {
         let write = Write {
-            checks: checks(&file.path),
+            checks,
             ops: file.puts(self.keyspace()).into(),
             trace: file.trace(self.keyspace()),
             ..Write::default()
@@ -159,10 +163,6 @@ impl<B: KvBackend> Storage<B> {
         let (revision, _) = self.write_or_refuse(write).await?;
         Ok(file.stored_at(revision).metadata)
     }
-}
-
-fn must_be_new(path: &FilePath) -> Vec<Check> {
-    Check::file_may_be_at(path).chain([Check::Absent(path.clone())]).collect()
 }
 
 /// A file about to be written.
@@ -175,10 +175,14 @@ pub(crate) struct NewFile {
 
 impl NewFile {
     pub(super) fn now(surroundings: &Surroundings, path: FilePath, content: Bytes) -> Self {
-        Self::written_at(surroundings, path, content, surroundings.wall_clock())
+        Self::of(surroundings, path, content, &StoreOptions::new())
     }
 
-    /// A content that was written at another time.
+    fn of(surroundings: &Surroundings, path: FilePath, content: Bytes, options: &StoreOptions) -> Self {
+        let given = options.modified.filter(|modified| Record::holds(*modified));
+        Self::written_at(surroundings, path, content, given.unwrap_or_else(|| surroundings.wall_clock()))
+    }
+
     fn written_at(surroundings: &Surroundings, path: FilePath, content: Bytes, modified: SystemTime) -> Self {
         let record = Record::of(&content, modified, WriteId::random(surroundings));
         Self { path, content, record }

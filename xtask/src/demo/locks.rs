@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use super::{Node, now};
+use super::node::Node;
+use super::now;
 
 /// Node A holds the lock for a while, node B waits its turn.
 pub(super) fn take_turns(node_a: &Node<'_>, node_b: &Node<'_>) -> Result<()> {
@@ -50,7 +51,7 @@ fn places(node: &Node<'_>) -> Result<usize> {
     Ok(node.capture(&["--json", "locks"])?.lines().count())
 }
 
-fn until_places(node: &Node<'_>, expected: usize) -> Result<()> {
+pub(super) fn until_places(node: &Node<'_>, expected: usize) -> Result<()> {
     const PATIENCE: Duration = Duration::from_secs(20);
     let began = now();
     while places(node)? != expected {
@@ -59,7 +60,7 @@ fn until_places(node: &Node<'_>, expected: usize) -> Result<()> {
     Ok(())
 }
 
-fn ended(what: &str, child: &mut Child) -> Result<()> {
+pub(super) fn ended(what: &str, child: &mut Child) -> Result<()> {
     let status = child.wait().with_context(|| format!("cannot wait for {what}"))?;
     if !status.success() {
         bail!("{what} ended with {status}");

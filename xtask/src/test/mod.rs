@@ -13,7 +13,7 @@ use clap::ValueEnum;
 
 use self::tally::Tally;
 use crate::{
-    layering, msrv, process,
+    documents, layering, msrv, process,
     setup::{self, Effort, Tools},
 };
 
@@ -24,6 +24,8 @@ pub(crate) enum Step {
     Fmt,
     /// Crates depend on each other as they may
     Layering,
+    /// Links between documents lead somewhere, and every error is explained
+    Links,
     /// Every dependency accepts our oldest Rust
     Msrv,
     /// No lint, warnings included
@@ -70,6 +72,7 @@ impl Step {
         match self {
             Self::Fmt => process::run(cargo.args(["fmt", "--all", "--check"])),
             Self::Layering => layering::check(),
+            Self::Links => documents::check(),
             Self::Msrv => msrv::check(tools),
             Self::Clippy => {
                 let clippy =

@@ -7,7 +7,7 @@ use storage_core::kv::{BackendError, BackendErrorKind, KvBackend};
 use tokio::time::{Instant, timeout};
 
 use crate::failure::{Failure, with_causes};
-use crate::store_url::Store;
+use crate::session::Place;
 
 /// What the session is asked to last. It is taken back at once; if that fails the store ends it after this time.
 pub(super) const ASKED: Duration = Duration::from_secs(10);
@@ -36,19 +36,23 @@ impl Clock {
 }
 
 /// Begins a session, renews it, and ends it.
-pub(super) async fn check(store: &Store, limit: Duration) -> Result<Clock, Failure> {
+pub(super) async fn check(place: &Place, limit: Duration) -> Result<Clock, Failure> {
     let checked = timeout(limit, async {
-        let backend = store.connect().await?;
-        let lease = backend.grant(ASKED).await?;
-        let clock = renew(&*backend, lease.id, lease.ttl).await;
-        let ended = backend.revoke(lease.id).await;
-        let clock = clock?;
-        ended.map(|()| clock)
+        let backend = place.connect().await?;
+        try_session(&*backend).await.map_err(|error| failure(&error))
     });
     match checked.await {
-        Ok(checked) => checked.map_err(|error| failure(&error)),
+        Ok(checked) => checked,
         Err(_) => Err(Failure::of_kind(ErrorKind::Timeout, format!("no session within {limit:?}"))),
     }
+}
+
+async fn try_session(backend: &dyn KvBackend) -> Result<Clock, BackendError> {
+    let lease = backend.grant(ASKED).await?;
+    let clock = renew(backend, lease.id, lease.ttl).await;
+    let ended = backend.revoke(lease.id).await;
+    let clock = clock?;
+    ended.map(|()| clock)
 }
 
 async fn renew(

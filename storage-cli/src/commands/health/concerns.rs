@@ -33,7 +33,7 @@ pub(super) fn of(seen: &Seen, now: SystemTime) -> Vec<(&'static str, String)> {
             concerns.extend(certificate(&format!("the certificate of {endpoint}"), end, now));
         }
     }
-    if let Some(etcd) = &seen.etcd {
+    if let Some(etcd) = seen.etcd() {
         for member in &etcd.unknown_members {
             let what = format!(
                 "member {member} of the cluster has not started, or is at no endpoint that may be used"

@@ -5,10 +5,10 @@ use std::time::{Duration, SystemTime};
 use kv_etcd::{Alarm, AlarmKind, Alarms, EndpointHealth, Service};
 use serde::Serialize;
 
-use super::{Clock, Seen, clock};
+use super::{Clock, Reach, Seen, clock};
 use crate::failure::{Failure, one_line};
 use crate::output::{ErrorJson, rfc3339};
-use crate::table;
+use crate::table::{self, Columns};
 
 /// An endpoint as JSON. The names of its fields do not change.
 #[derive(Serialize)]
@@ -93,7 +93,7 @@ struct SessionJson {
 
 impl<'a> From<&'a Seen> for StoreJson<'a> {
     fn from(seen: &'a Seen) -> Self {
-        let etcd = seen.etcd.as_ref();
+        let etcd = seen.etcd();
         let raised = etcd.and_then(|etcd| match &etcd.alarms {
             Alarms::Known(raised) => Some(raised.iter().map(AlarmJson::from).collect()),
             _ => None,
@@ -140,7 +140,7 @@ impl From<&Clock> for SessionJson {
 }
 
 /// Two tables: the endpoints, if there are any, and what is to be said of the store as a whole.
-pub(super) fn lines(seen: &Seen) -> Vec<String> {
+pub(super) fn lines(seen: &Seen, columns: Columns) -> Vec<String> {
     let mut lines = Vec::new();
     if !seen.endpoints().is_empty() {
         let heading = [
@@ -154,16 +154,17 @@ pub(super) fn lines(seen: &Seen) -> Vec<String> {
             "CERTIFICATE",
             "PROBLEM",
         ];
-        lines = table::lines(heading, seen.endpoints().iter().map(row));
+        lines = table::lines(columns, heading, seen.endpoints().iter().map(row));
         lines.push(String::new());
     }
     let mut rows = vec![[
         "store".to_owned(),
         format!("{} {}", one_line(&seen.store), if seen.is_serving() { "serves" } else { "does not serve" }),
     ]];
-    match &seen.etcd {
-        None => rows.push(["reach".to_owned(), "it is within this process".to_owned()]),
-        Some(etcd) => {
+    match &seen.reach {
+        Reach::Process => rows.push(["reach".to_owned(), "it is within this process".to_owned()]),
+        Reach::File => rows.push(["reach".to_owned(), "it is a file of this machine".to_owned()]),
+        Reach::Etcd(etcd) => {
             rows.push(["revision".to_owned(), or_dash(etcd.newest_revision.map(|revision| revision.0))]);
             rows.push(["alarms".to_owned(), alarms(&etcd.alarms)]);
             if let Some(end) = etcd.client_certificate_end {
@@ -187,7 +188,7 @@ pub(super) fn lines(seen: &Seen) -> Vec<String> {
         }
         Err(Failure::ReaderGone) => {}
     }
-    lines.extend(table::lines(["CHECK", "RESULT"], rows));
+    lines.extend(table::lines(columns, ["CHECK", "RESULT"], rows));
     lines
 }
 

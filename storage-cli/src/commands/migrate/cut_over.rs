@@ -5,11 +5,13 @@ use std::time::Duration;
 use futures::StreamExt;
 use storage_core::{LockEntry, LockOptions};
 
+use super::Ends;
 use super::pass::pass;
 use super::report::Report;
 use crate::cli::Migrate;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::interrupt::Interrupt;
 use crate::session::{Place, Session, Tree};
 
 /// The lock in the source that one cut-over at a time holds.
@@ -20,13 +22,14 @@ const MOST_PASSES: u32 = 10;
 
 /// Copies until a pass has found nothing to do and nothing has changed in the source for a while after it.
 pub(super) async fn run(
-    from: &Tree,
-    to: &Tree,
+    ends: Ends<'_>,
     args: &Migrate,
     destination: &Place,
     report: &mut Report,
+    interrupt: &Interrupt,
     session: &mut Session,
 ) -> Result<(), Failure> {
+    let from = ends.from;
     let failed = |error: &storage_core::Error| Failure::storage_at_large("migrate", error);
     let options = LockOptions::new().with_label("kvfs migrate --cut-over");
     let Some(guard) = from.try_lock_with(LOCK, options).await.map_err(|error| failed(&error))? else {
@@ -40,7 +43,7 @@ pub(super) async fn run(
     // From before the first look: no change is overlooked.
     let mut changes = from.watch("").await.map_err(|error| failed(&error))?;
     for _ in 0..MOST_PASSES {
-        pass(from, to, args, report, session).await?;
+        pass(ends, args, report, interrupt, session).await?;
         let is_quiet = tokio::time::timeout(args.quiet, async {
             // Those that the pass has seen are over at once.
             loop {
@@ -50,7 +53,9 @@ pub(super) async fn run(
                 }
             }
         });
-        match is_quiet.await {
+        let copied = report.copied;
+        let waiting = format!("migrate: {copied} files are copied, waiting for the source to be quiet");
+        match interrupt.unless(&waiting, async { Ok(is_quiet.await) }).await? {
             Err(_elapsed) if report.differing == 0 => {
                 refuse_members(from).await?;
                 guard.unlock().await.map_err(|error| failed(&error))?;

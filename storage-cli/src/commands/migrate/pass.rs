@@ -4,14 +4,16 @@ use std::collections::BTreeSet;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use storage_core::{Error, ErrorKind, Survey};
+use storage_core::{Error, ErrorKind, Replaces, Sha1Digest, StoreOptions, Survey};
 
+use super::Ends;
 use super::plan::{Copy, Origin, Plan};
 use super::report::{Problem, Report, Trouble};
 use crate::cli::Migrate;
-use crate::commands::concurrent::for_each;
+use crate::commands::concurrent::for_each_while;
 use crate::failure::Failure;
-use crate::progress::bar;
+use crate::interrupt::Interrupt;
+use crate::progress::Progress;
 use crate::session::{Session, Tree};
 
 /// What became of a file that was to be copied.
@@ -28,15 +30,16 @@ enum Copied {
     Not(Problem),
 }
 
-/// Brings the destination up to date, and compares both trees; how many files it has copied or removed.
+/// Brings the destination up to date, and compares both trees.
 pub(super) async fn pass(
-    from: &Tree,
-    to: &Tree,
+    ends: Ends<'_>,
     args: &Migrate,
     report: &mut Report,
+    interrupt: &Interrupt,
     session: &mut Session,
-) -> Result<u64, Failure> {
-    let (source, destination) = (survey(from).await?, survey(to).await?);
+) -> Result<(), Failure> {
+    let Ends { from, to } = ends;
+    let (source, destination) = interrupt.unless("migrate", surveys(ends)).await?;
     let plan = Plan::new(&source, &destination, &args.refused);
     report.is_rehearsal = args.dry_run;
     (report.unchanged, report.skipped, report.extra) = (plan.unchanged, plan.skipped, 0);
@@ -54,39 +57,38 @@ pub(super) async fn pass(
                 report.extra += 1;
             }
         }
-        return Ok(0);
+        return Ok(());
     }
 
     // Files that stand where directories are needed, or the reverse, have to go before something is copied there.
-    let mut changed = 0;
     if args.delete {
         for (path, version) in &plan.extra {
+            check(interrupt, report)?;
             let is_same = to.stat(path.as_str()).await.is_ok_and(|file| file.version == *version);
             if is_same {
                 to.delete_file(path.as_str())
                     .await
                     .map_err(|error| Failure::storage("migrate", path.as_str(), &error))?;
                 report.removed(path.as_str(), session)?;
-                changed += 1;
             }
         }
     }
-    let bar = bar(session.output.format(), plan.copies.len(), "migrating");
+    let bar = Progress::new(&session.output, plan.copies.len(), "migrate");
     let mut outcomes = Vec::with_capacity(plan.copies.len());
-    let copying = for_each(
+    let copying = for_each_while(
+        || !interrupt.has_come(),
         plan.copies,
         |copy| copied(from, to, copy),
         |outcome| {
-            bar.inc(1);
+            bar.step(if let Copied::Done { size, .. } = &outcome { *size } else { 0 });
             outcomes.push(outcome);
         },
     );
     let stopped = copying.await;
-    bar.finish_and_clear();
+    bar.finish();
     for outcome in outcomes {
         match outcome {
             Copied::Done { name, path, size } => {
-                changed += 1;
                 report.copied(&name, &path, size, session)?;
             }
             Copied::Same => report.unchanged += 1,
@@ -95,13 +97,30 @@ pub(super) async fn pass(
         }
     }
     stopped.map_err(|failure| failure.with_note("what was copied stays, running it again is safe"))?;
-    compare(from, to, args, report).await?;
-    Ok(changed)
+    check(interrupt, report)?;
+    compare(ends, args, report, interrupt).await
+}
+
+/// The failure to say when a signal has come.
+fn check(interrupt: &Interrupt, report: &Report) -> Result<(), Failure> {
+    interrupt.check(|| {
+        let (copied, removed) = (report.copied, report.removed);
+        format!(
+            "migrate: interrupted; {copied} files are copied and {removed} removed, running it again goes on"
+        )
+    })
 }
 
 /// Looks at both trees anew.
-async fn compare(from: &Tree, to: &Tree, args: &Migrate, report: &mut Report) -> Result<(), Failure> {
-    let (source, destination) = (survey(from).await?, survey(to).await?);
+async fn compare(
+    ends: Ends<'_>,
+    args: &Migrate,
+    report: &mut Report,
+    interrupt: &Interrupt,
+) -> Result<(), Failure> {
+    let Ends { from, to } = ends;
+    let (source, destination) = surveys(ends).await?;
+    check(interrupt, report)?;
     let plan = Plan::new(&source, &destination, &args.refused);
     let known: BTreeSet<&str> = report.problems.iter().map(|problem| problem.name.as_str()).collect();
     let mut differing =
@@ -128,8 +147,9 @@ fn copy_of<'s>(copy: &Copy<'s>) -> Copy<'s> {
     Copy { origin: copy.origin, to: copy.to.clone(), over: copy.over }
 }
 
-pub(super) async fn survey(tree: &Tree) -> Result<Survey, Failure> {
-    tree.survey().await.map_err(|error| Failure::storage_at_large("migrate", &error))
+async fn surveys(ends: Ends<'_>) -> Result<(Survey, Survey), Failure> {
+    let failed = |error| Failure::storage_at_large("migrate", &error);
+    Ok((ends.from.survey().await.map_err(failed)?, ends.to.survey().await.map_err(failed)?))
 }
 
 /// Copies a file if the destination is still as it was, and loads the copy back. A failure ends the migration; what is wrong
@@ -152,13 +172,13 @@ async fn copied(from: &Tree, to: &Tree, copy: Copy<'_>) -> Result<Copied, Failur
     };
     let size = content.len() as u64;
     if let Some(over) = copy.over
-        && (over.size, over.sha1, over.modified)
-            == (size, Some(storage_core::Sha1Digest::of(&content)), modified)
+        && (over.size, over.sha1, over.modified) == (size, Some(Sha1Digest::of(&content)), modified)
     {
         return Ok(Copied::Same);
     }
-    let over = copy.over.map(|file| file.version);
-    match to.store_copy(path, content.clone(), modified, over).await {
+    let replaces = copy.over.map_or(Replaces::Nothing, |file| Replaces::Version(file.version));
+    let options = StoreOptions::new().with_modified(modified).with_replaces(replaces);
+    match to.store_with(path, content.clone(), options).await {
         Ok(_) => {}
         Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::NotFound) => {
             return Ok(Copied::Overtaken);

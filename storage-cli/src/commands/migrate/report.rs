@@ -174,9 +174,9 @@ impl Report {
                 revision: self.revision,
             })?,
             Format::Text => {
-                session.output.line(self.summary())?;
+                session.output.summary(self.summary())?;
                 for line in &self.advice {
-                    session.output.line(line)?;
+                    session.output.summary(line)?;
                 }
             }
         }

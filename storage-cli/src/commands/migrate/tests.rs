@@ -10,12 +10,15 @@ use serde_json::Value;
 use storage_core::kv::{Key, KvBackend, KvBackendExt, Op, Txn};
 use storage_core::{KeyPrefix, LayoutKind, ListOptions, Storage, StorageOptions};
 
+use super::Ends;
 use super::pass::pass;
 use super::report::{Report, Trouble};
 use crate::choice::Given;
 use crate::cli::{Cli, Command, Migrate};
+use crate::interrupt::Interrupt;
 use crate::output::{Format, Output};
 use crate::session::{Session, Tree};
+use crate::telling::Verbosity;
 
 const BOTH: [LayoutKind; 2] = [LayoutKind::CaddyEtcd, LayoutKind::Native];
 
@@ -41,10 +44,16 @@ fn args(more: &[&str]) -> Migrate {
     *args
 }
 
+fn session() -> Session {
+    let mut session = Session::new(Format::Json, Given::default(), Verbosity::Normal);
+    session.output = Output::new(Format::Json, io::sink());
+    session
+}
+
 async fn migrate(from: &Tree, to: &Tree, more: &[&str]) -> Report {
-    let mut session = Session { given: Given::default(), output: Output::new(Format::Json, io::sink()) };
+    let mut session = session();
     let mut report = Report::new(Format::Json);
-    pass(from, to, &args(more), &mut report, &mut session).await.unwrap();
+    pass(Ends { from, to }, &args(more), &mut report, &Interrupt::never(), &mut session).await.unwrap();
     report
 }
 
@@ -211,9 +220,10 @@ async fn a_cut_over_waits_until_nothing_changes_and_refuses_while_members_hold_l
     let memory = MemoryBackend::new();
     load_golden(&memory).await;
     let (from, to) = (tree(&memory, "/caddy", BOTH[0]).await, tree(&memory, "/new", BOTH[1]).await);
-    let place = crate::session::Place::named("memory:", "DESTINATION").unwrap();
-    let args = args(&["--cut-over"]);
-    let mut session = Session { given: Given::default(), output: Output::new(Format::Json, io::sink()) };
+    let mut session = session();
+    let place = super::place("memory:", "DESTINATION", &session).await.unwrap();
+    let (args, never) = (args(&["--cut-over"]), Interrupt::never());
+    let ends = Ends { from: &from, to: &to };
     let mut report = Report::new(Format::Json);
     let writer = {
         let from = from.clone();
@@ -226,7 +236,7 @@ async fn a_cut_over_waits_until_nothing_changes_and_refuses_while_members_hold_l
     };
     // When the lock of the golden data was taken depends on the clock here.
     memory.txn(Txn::new().then(Op::Delete(Key::new("/caddy/lock/issue_cert_example.com")))).await.unwrap();
-    super::cut_over::run(&from, &to, &args, &place, &mut report, &mut session).await.unwrap();
+    super::cut_over::run(ends, &args, &place, &mut report, &never, &mut session).await.unwrap();
     assert!(writer.is_finished(), "three changes, four seconds apart, are waited for");
     assert!(report.is_identical() && !report.advice.is_empty());
     assert_eq!(to.load("late").await.unwrap(), "2");
@@ -238,6 +248,6 @@ async fn a_cut_over_waits_until_nothing_changes_and_refuses_while_members_hold_l
     let value = BASE64_STANDARD.encode(lock.to_string());
     memory.put(Key::new("/caddy/lock/issue"), value.into()).await.unwrap();
     let refused =
-        super::cut_over::run(&from, &to, &args, &place, &mut report, &mut session).await.unwrap_err();
+        super::cut_over::run(ends, &args, &place, &mut report, &never, &mut session).await.unwrap_err();
     assert!(format!("{refused:?}").contains("\\\"issue\\\""), "{refused:?}");
 }

@@ -1,0 +1,3 @@
+//! Fuzz targets: tars from anywhere. See `bad-input`.
+
+mod tars;
