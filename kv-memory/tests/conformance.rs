@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kv_memory::MemoryOptions;
-use storage_conformance::Harness;
+use storage_conformance::{Column, Harness};
 use storage_core::kv::Limits;
 
 use crate::support::InProcess;
@@ -20,8 +20,10 @@ fn main() -> ExitCode {
         .with_max_request_bytes(200_003)
         .with_min_lease_ttl(Duration::from_millis(3_500));
     let small = MemoryOptions::default().with_limits(small);
+    let memory: Arc<dyn Harness> = Arc::new(InProcess::new("memory"));
     storage_conformance::run([
-        Arc::new(InProcess::new("memory")) as Arc<dyn Harness>,
-        Arc::new(InProcess::with_options("memory-small", small)),
+        Column::from(Arc::clone(&memory)),
+        Column::from(Arc::new(InProcess::with_options("memory-small", small)) as Arc<dyn Harness>),
+        Column::caddy_etcd(memory),
     ])
 }

@@ -5,8 +5,9 @@ use std::fs;
 use std::path::Path;
 
 /// Those that ask the store nothing.
-const SILENT: [&str; 6] = [
+const SILENT: [&str; 7] = [
     "Storage::backend",
+    "Storage::layout",
     "Storage::prefix",
     "LockGuard::name",
     "LockGuard::token",
@@ -14,12 +15,15 @@ const SILENT: [&str; 6] = [
     "LockGuard::is_held",
 ];
 
+/// One read, of what only other programs put into a tree: there is none in the countdown's.
+const FOREIGN: [&str; 1] = ["Storage::load_finding"];
+
 #[test]
 fn every_public_operation_is_tried() {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../storage-core/src");
     let mut public = BTreeSet::new();
     collect(&sources, &mut public);
-    for silent in SILENT {
+    for silent in SILENT.into_iter().chain(FOREIGN) {
         assert!(public.remove(silent), "there is no {silent} any more");
     }
     // It is no method.

@@ -2,6 +2,7 @@
 
 mod config;
 mod lock;
+mod migrate;
 mod tools;
 mod transfer;
 
@@ -19,6 +20,7 @@ use crate::telling::{Telling, colors_asked_for};
 
 pub(crate) use config::{Config, ConfigCommand};
 pub(crate) use lock::{Break, Lock, Locks, LocksCommand, Target, TryLock, Watch};
+pub(crate) use migrate::{Migrate, Refused};
 pub(crate) use tools::{
     Bench, Cat, Completions, Du, Man, Quarantine, QuarantineCommand, QuarantineGet, QuarantineId, Tools,
     Tree, Verify,
@@ -84,6 +86,12 @@ pub(crate) enum Command {
     /// Prints a line for every difference: `only in A: PATH`, `only in B: PATH` or `differs: PATH (...)`. Times are not
     /// compared. What is not found ends it with code 2.
     Diff(Diff),
+    /// Copy a tree to another store or layout, verified: take over what caddy-etcd has stored.
+    ///
+    /// Copies what the destination does not have as the source has it, with the times at which files were written, loads
+    /// every copy back, and compares both trees at the end. It can be repeated while the source is in use. What is damaged
+    /// is reported, and the rest goes on. --store and --config are not used.
+    Migrate(Box<Migrate>),
     /// Run a command while holding a lock.
     ///
     /// Waits until everybody who asked for the lock before has let go of it, runs the command, and releases the lock.

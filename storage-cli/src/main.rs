@@ -9,6 +9,7 @@ mod failure;
 #[cfg(test)]
 mod fuzz;
 mod interrupt;
+mod layout_choice;
 mod local;
 mod location;
 mod output;

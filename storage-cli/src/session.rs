@@ -10,11 +10,12 @@ use kv_etcd::EtcdBackend;
 use kv_memory::MemoryBackend;
 use kv_sqlite::{SqliteBackend, SqliteOptions};
 use storage_core::kv::{BackendError, BackendErrorKind, KvBackend};
-use storage_core::{ErrorKind, FilePath, LockName, Storage, StorageOptions};
+use storage_core::{ErrorKind, FilePath, LayoutChoice, LockName, Storage, StorageOptions};
 use tokio::process::Command;
 
 use crate::choice::{Choice, Given};
 use crate::failure::Failure;
+use crate::layout_choice;
 use crate::local::{blocking, create_directory};
 use crate::output::{Format, Output};
 use crate::store_url::Store;
@@ -72,8 +73,13 @@ impl Session {
 
     /// Finds out where the tree of this choice is. The store is not asked.
     pub(crate) async fn place_of(&self, choice: Choice) -> Result<Place, Failure> {
+        let mut layout = LayoutChoice::Detect;
         let store = match &choice {
-            Choice::Url(url) => url.parse().map_err(|error| Failure::usage(format!("{error}")))?,
+            Choice::Url(url) => {
+                let (url, asked_for) = layout_choice::split(url).map_err(Failure::usage)?;
+                layout = asked_for;
+                url.parse().map_err(|error| Failure::usage(format!("{error}")))?
+            }
             Choice::Config(source) => Store::from(source.read().await?),
             Choice::Default(file) => Store::Sqlite(file.clone()),
         };
@@ -81,6 +87,7 @@ impl Session {
             Store::Memory | Store::Sqlite(_) => StorageOptions::new(),
             Store::Etcd(config) => config.storage_options(),
         };
+        let options = options.with_layout(layout);
         Ok(Place { to_check: choice.to_check(), choice, store, options, files: Arc::clone(&self.files) })
     }
 }

@@ -62,7 +62,10 @@ impl FromStr for Store {
             ));
         }
         if url.contains(['?', '#']) {
-            return Err(InvalidStoreUrl("store URLs have no options after ? or #".to_owned()));
+            return Err(InvalidStoreUrl(
+                "store URLs have no options after ? or #, but ?layout=native and ?layout=caddy-etcd"
+                    .to_owned(),
+            ));
         }
         let wrong = |reason: String| InvalidStoreUrl(format!("store URL {url:?}: {reason}"));
         match url.split_once(':') {

@@ -46,9 +46,15 @@ pub fn cases() -> impl Iterator<Item = (String, &'static [&'static str])> {
 
 /// All cases, subject by subject.
 pub(crate) fn subjects() -> impl Iterator<Item = &'static Case> {
-    [crate::kv::SUBJECTS, crate::files::SUBJECTS, crate::locks::SUBJECTS, crate::watching::SUBJECTS]
-        .into_iter()
-        .flatten()
-        .copied()
-        .flatten()
+    [
+        crate::kv::SUBJECTS,
+        crate::files::SUBJECTS,
+        crate::locks::SUBJECTS,
+        crate::watching::SUBJECTS,
+        crate::caddy_etcd::SUBJECTS,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
+    .flatten()
 }

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use storage_core::LayoutKind;
 use storage_core::kv::{Key, KeyRange, KvBackend, Revision};
 use tokio::time::Instant;
 
@@ -11,6 +12,7 @@ use crate::sabotage::{Calls, Saboteur, Seat, Twist};
 #[derive(Clone)]
 pub(crate) struct Context {
     store: Arc<dyn TestStore>,
+    layout: LayoutKind,
     sabotage: Option<Sabotage>,
 }
 
@@ -28,13 +30,24 @@ impl Context {
     /// How often [`eventually`](Self::eventually) looks.
     const POLL: Duration = Duration::from_millis(20);
 
-    pub(crate) fn new(store: Box<dyn TestStore>, saboteur: Option<&Saboteur>) -> Self {
+    pub(crate) fn new(store: Box<dyn TestStore>, layout: LayoutKind, saboteur: Option<&Saboteur>) -> Self {
         let sabotage = saboteur.map(|saboteur| {
             let seat = saboteur.seat();
             let store = if let Seat::Store(twist) = seat { Some(twist()) } else { None };
             Sabotage { seat, store }
         });
-        Self { store: store.into(), sabotage }
+        Self { store: store.into(), layout, sabotage }
+    }
+
+    /// The layout of the trees that the case makes.
+    pub(crate) fn layout(&self) -> LayoutKind {
+        self.layout
+    }
+
+    /// The same case with trees of this layout, for cases that are about one.
+    pub(crate) fn with_layout(mut self, layout: LayoutKind) -> Self {
+        self.layout = layout;
+        self
     }
 
     /// A client, independent of those before.

@@ -6,6 +6,7 @@
 // First: its macro is there for what comes behind it.
 #[macro_use]
 mod assertions;
+mod caddy_etcd;
 mod case;
 mod context;
 pub mod contract;
@@ -16,6 +17,7 @@ mod files;
 mod harness;
 pub mod history;
 mod kv;
+mod layouts;
 mod locks;
 mod runner;
 mod sabotage;
@@ -24,6 +26,7 @@ mod watching;
 
 pub use case::cases;
 pub use harness::{Harness, TestStore, Time};
+pub use layouts::{Column, Exclusion, exclusions};
 pub use runner::{check, run};
 pub use sabotage::{Saboteur, run_saboteurs, saboteurs};
 

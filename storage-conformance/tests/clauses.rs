@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::{fs, io};
 
-use storage_conformance::{cases, contract};
+use storage_conformance::{cases, contract, exclusions};
+use storage_core::LayoutKind;
 
 #[test]
 fn every_clause_is_checked_by_a_case() {
@@ -74,4 +75,24 @@ fn every_saboteur_breaks_clauses_that_exist_under_a_name_of_its_own() {
         assert!(names.insert(saboteur.full_name()), "there are two of {saboteur:?}");
     }
     assert!(names.len() >= 40, "only {} saboteurs", names.len());
+}
+
+/// The contract lists what the layout of caddy-etcd does not meet, with the reasons; no case is left out for another one.
+#[test]
+fn the_clauses_that_a_layout_does_not_meet_are_those_of_the_documentation() {
+    let contract = include_str!("../src/contract/fs.md");
+    let (_, table) = contract.split_once("|---|---|\n").expect("a table of the clauses that are not met");
+    let written: Vec<(&str, &str)> = table
+        .lines()
+        .map_while(|line| line.strip_prefix("| ")?.strip_suffix(" |")?.split_once(" | "))
+        .collect();
+    let excluded: Vec<_> = exclusions(LayoutKind::CaddyEtcd)
+        .iter()
+        .map(|exclusion| (exclusion.clause, exclusion.reason))
+        .collect();
+    assert_eq!(excluded, written);
+    let clauses: BTreeSet<_> = contract::clauses().map(|clause| clause.name).collect();
+    let unknown: Vec<_> = excluded.iter().filter(|(clause, _)| !clauses.contains(clause)).collect();
+    assert!(!excluded.is_empty() && unknown.is_empty(), "{unknown:?}");
+    assert_eq!(exclusions(LayoutKind::Native), []);
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use crate::environment::{Environment, Surroundings};
 use crate::error::{Error, ErrorKind, Result};
-use crate::layout::KeyPrefix;
+use crate::layout::{KeyPrefix, LayoutChoice};
 
 /// How a [`Storage`](crate::Storage) uses its store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +11,8 @@ use crate::layout::KeyPrefix;
 pub struct StorageOptions {
     /// The prefix of all the tree's keys. Default: `/caddy`.
     pub prefix: KeyPrefix,
+    /// Which layout the tree has. Default: that of what is in it, and the native one for an empty tree.
+    pub layout: LayoutChoice,
     /// How long a lock survives its holder's death, at least a second: the TTL of the session's lease, which is renewed
     /// well before. Default: 5 minutes. An outage of the store that is longer costs the holder its locks too.
     pub lock_timeout: Duration,
@@ -29,6 +31,12 @@ impl StorageOptions {
     /// These options with another prefix.
     pub fn with_prefix(mut self, prefix: KeyPrefix) -> Self {
         self.prefix = prefix;
+        self
+    }
+
+    /// These options with this layout, or with that of what is in the tree.
+    pub fn with_layout(mut self, layout: impl Into<LayoutChoice>) -> Self {
+        self.layout = layout.into();
         self
     }
 
@@ -65,6 +73,7 @@ impl Default for StorageOptions {
     fn default() -> Self {
         Self {
             prefix: KeyPrefix::default(),
+            layout: LayoutChoice::default(),
             lock_timeout: Duration::from_secs(5 * 60),
             request_timeout: Duration::from_secs(30),
             environment: Surroundings::default(),

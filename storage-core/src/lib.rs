@@ -30,14 +30,14 @@ pub use checksum::Sha1Digest;
 pub use config::StorageOptions;
 pub use environment::Environment;
 pub use error::{Error, ErrorKind, Result};
-pub use layout::KeyPrefix;
+pub use layout::{KeyPrefix, LayoutChoice, LayoutKind};
 pub use lock::{FencingToken, LockEntry, LockGuard, LockName, LockOptions, LockState};
 pub use metadata::{DirEntry, EntryKind, File, Metadata, Version};
 pub use path::FilePath;
 pub use problem::{Problem, ProblemKind, VerifyItem};
 pub use quarantine::{QuarantineId, Quarantined, QuarantinedFile};
 pub use storage::{
-    Filter, ListItem, ListOptions, ListStream, LoadOrStore, Storage, StoreOptions, VerifyOptions,
-    VerifyStream,
+    Filter, Finding, FindingKind, ListItem, ListOptions, ListStream, LoadOrStore, Replaces, Storage,
+    StoreOptions, Survey, VerifyOptions, VerifyStream,
 };
 pub use watch::{ChangeKind, ChangeStream, WatchEvent};

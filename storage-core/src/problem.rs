@@ -61,6 +61,9 @@ pub enum ProblemKind {
     },
     /// There is content without a metadata record.
     ContentAlone,
+    /// There is a key without a metadata record in the [layout of caddy-etcd](crate::LayoutKind::CaddyEtcd): the content of
+    /// a file, or a key of another tree or program.
+    ContentUnclaimed,
     /// There is a metadata record without content.
     MetadataAlone,
     /// The path is a file, and files lie below it.
@@ -89,6 +92,7 @@ impl ProblemKind {
             Self::MetadataUnreadable => "metadata_unreadable",
             Self::MetadataLater { .. } => "metadata_later",
             Self::ContentAlone => "content_alone",
+            Self::ContentUnclaimed => "content_unclaimed",
             Self::MetadataAlone => "metadata_alone",
             Self::FileAndDirectory => "file_and_directory",
             Self::UnknownKey => "unknown_key",
@@ -100,7 +104,9 @@ impl ProblemKind {
 
     /// Whether a file cannot be trusted, or not be read by this library. All else is worth knowing, and harms no file.
     pub fn is_damage(self) -> bool {
-        self.is_movable() || matches!(self, Self::MetadataLater { .. } | Self::FileAndDirectory)
+        let stays =
+            matches!(self, Self::MetadataLater { .. } | Self::FileAndDirectory | Self::ContentUnclaimed);
+        stays || self.is_movable()
     }
 
     /// Whether [`Storage::quarantine`](crate::Storage::quarantine) moves it away. It does not move what may be whole: that
@@ -129,6 +135,9 @@ impl fmt::Display for ProblemKind {
                 write!(f, "metadata is of version {version}, which a later kvfs has written")
             }
             Self::ContentAlone => f.write_str("content without metadata"),
+            Self::ContentUnclaimed => {
+                f.write_str("content without metadata, or a key of another tree or program")
+            }
             Self::MetadataAlone => f.write_str("metadata without content"),
             Self::FileAndDirectory => f.write_str("both a file and a directory"),
             Self::UnknownKey => f.write_str("a key that is no file's, lock's or session's"),
@@ -187,6 +196,7 @@ mod tests {
             (ProblemKind::MetadataUnreadable, true, true),
             (ProblemKind::ContentAlone, true, true),
             (ProblemKind::MetadataAlone, true, true),
+            (ProblemKind::ContentUnclaimed, true, false),
             (ProblemKind::MetadataLater { version: 2 }, true, false),
             (ProblemKind::FileAndDirectory, true, false),
             (ProblemKind::UnknownKey, false, false),

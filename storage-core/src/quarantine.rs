@@ -76,7 +76,8 @@ pub struct Quarantined {
     pub pid: Option<u32>,
 }
 
-/// A file in the quarantine with its two values, as they were: nothing is verified.
+/// A file in the quarantine with its two values, as they were: nothing is verified. In the
+/// [layout of caddy-etcd](crate::LayoutKind::CaddyEtcd) they are without their base64, unless that is damaged.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct QuarantinedFile {

@@ -21,6 +21,21 @@ pub(crate) struct Record {
     pub(crate) write: WriteId,
 }
 
+/// What a metadata record of any layout says of a content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Facts {
+    pub(crate) size: u64,
+    pub(crate) modified: SystemTime,
+    pub(crate) sha1: Sha1Digest,
+}
+
+impl From<Record> for Facts {
+    fn from(record: Record) -> Self {
+        let Record { size, modified, sha1, write: _ } = record;
+        Self { size, modified, sha1 }
+    }
+}
+
 /// Names one attempt to write, so that a writer whose answer was lost can recognise its own record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct WriteId([u8; 16]);
@@ -38,6 +53,8 @@ pub(crate) enum RecordError {
     Later(u64),
     #[error("metadata record: {0}")]
     Field(&'static str),
+    #[error("metadata record is no base64")]
+    NotBase64,
     #[error("metadata record is no JSON of the expected form")]
     Json(#[source] serde_json::Error),
 }

@@ -10,7 +10,7 @@ mod network;
 mod restored;
 
 use anyhow::Result;
-use futures::future::BoxFuture;
+use futures::future::LocalBoxFuture;
 
 use crate::{Report, Setting};
 
@@ -21,7 +21,7 @@ pub struct Scenario {
     pub name: &'static str,
     /// What happens.
     pub what: &'static str,
-    run: fn(&'static str, &'static str, Setting) -> BoxFuture<'static, Result<Report>>,
+    run: fn(&'static str, &'static str, Setting) -> LocalBoxFuture<'static, Result<Report>>,
 }
 
 impl Scenario {

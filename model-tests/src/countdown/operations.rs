@@ -3,14 +3,14 @@
 use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use storage_core::kv::Revision;
 use storage_core::{
-    ChangeStream, DirEntry, Error, ListItem, ListOptions, LoadOrStore, LockOptions, Metadata, Storage,
-    Version, WatchEvent,
+    ChangeStream, DirEntry, Error, ListItem, ListOptions, LoadOrStore, LockOptions, Metadata, Replaces,
+    Storage, StoreOptions, Version, WatchEvent,
 };
 
 use super::scene::Scene;
@@ -65,6 +65,19 @@ pub(super) const OPERATIONS: &[Operation] = &[
     operation!("Storage::store_if", Files, |scene| {
         let version = Version::new(Revision(first_version(scene)));
         shown(&[scene.tree.store_if("a", "new", version).await?])
+    }),
+    operation!("Storage::store_with", Files, |scene| {
+        let options = StoreOptions::new().with_modified(SystemTime::UNIX_EPOCH);
+        shown(&[scene.tree.store_with("b", "new", options.with_replaces(Replaces::Nothing)).await?])
+    }),
+    operation!("Storage::store_with", Locked, |scene| {
+        let options = StoreOptions::new().with_modified(SystemTime::UNIX_EPOCH);
+        let version = Version::new(Revision(first_version(scene)));
+        shown(&[scene.tree.store_with("a", "new", options.with_replaces(Replaces::Version(version))).await?])
+    }),
+    operation!("Storage::survey", Files, |scene| {
+        let survey = scene.tree.survey().await?;
+        format!("{} and {:?}", shown(&survey.files), survey.findings)
     }),
     operation!("Storage::load_or_store", Files, |scene| match scene.tree.load_or_store("b", "new").await? {
         LoadOrStore::Stored(file) => shown(&[file.metadata]),

@@ -11,6 +11,7 @@ mod import;
 mod lock;
 mod locks;
 mod ls;
+mod migrate;
 mod mv;
 mod put;
 mod rm;
@@ -38,6 +39,7 @@ pub(crate) async fn run(command: Command, session: &mut Session) -> Result<Exit,
         Command::Cp(args) => cp::run(args, session).await,
         Command::Sync(args) => cp::sync(args, session).await,
         Command::Diff(args) => cp::diff(args, session).await,
+        Command::Migrate(args) => migrate::run(*args, session).await,
         Command::Lock(args) => lock::run(args, session).await,
         Command::TryLock(args) => lock::run_if_free(args, session).await,
         Command::Locks(args) => locks::run(args, session).await,

@@ -1,7 +1,7 @@
 //! Writes that depend on what is there.
 
 use futures::future::join_all;
-use storage_core::{ErrorKind, LoadOrStore};
+use storage_core::{ErrorKind, LoadOrStore, Replaces, StoreOptions};
 
 use super::support::{everything, open, open_with, raw_put, refused};
 use crate::tree::Tree;
@@ -9,6 +9,7 @@ use crate::{Case, Context, case};
 
 pub(crate) const CASES: &[Case] = &[
     case!(["FS-COND-1"], store_if_replaces_only_the_version_that_was_seen),
+    case!(["FS-COND-1", "FS-COND-2"], what_a_file_may_replace_can_be_said_with_the_options),
     case!(["FS-COND-2"], create_never_replaces),
     case!(["FS-COND-2"], of_many_creators_one_wins),
     case!(["FS-COND-3"], load_or_store_stores_once),
@@ -31,6 +32,30 @@ async fn store_if_replaces_only_the_version_that_was_seen(context: Context) {
     tree.create("a", "4").await.unwrap();
     refused(tree.store_if("a", "5", second.version).await, ErrorKind::Conflict, "a");
     assert_eq!(tree.load("a").await.unwrap(), "4");
+}
+
+async fn what_a_file_may_replace_can_be_said_with_the_options(context: Context) {
+    let tree = open_with(&context, &["dir/file"]).await;
+    let over = |replaces| StoreOptions::new().with_replaces(replaces);
+    let first = tree.store_with("a", "1", over(Replaces::Nothing)).await.unwrap();
+    refused(tree.store_with("a", "2", over(Replaces::Nothing)).await, ErrorKind::AlreadyExists, "a");
+    refused(tree.store_with("dir", "2", over(Replaces::Nothing)).await, ErrorKind::IsADirectory, "dir");
+    assert_eq!(tree.load("a").await.unwrap(), "1");
+    let second = tree.store_with("a", "2", over(Replaces::Version(first.version))).await.unwrap();
+    refused(
+        tree.store_with("a", "3", over(Replaces::Version(first.version))).await,
+        ErrorKind::Conflict,
+        "a",
+    );
+    assert_eq!(tree.load_file("a").await.unwrap().metadata, second);
+    tree.store_with("a", "4", over(Replaces::Anything)).await.unwrap();
+    tree.delete("a").await.unwrap();
+    refused(
+        tree.store_with("a", "5", over(Replaces::Version(second.version))).await,
+        ErrorKind::NotFound,
+        "a",
+    );
+    assert_eq!(everything(&tree).await, ["dir", "dir/file"]);
 }
 
 async fn create_never_replaces(context: Context) {

@@ -1,6 +1,6 @@
 //! Damaged data is the error of the file it belongs to.
 
-use storage_core::{EntryKind, ErrorKind, ListOptions};
+use storage_core::{EntryKind, ErrorKind, LayoutKind, ListOptions};
 
 use super::support::{everything, open_with, paths, raw_delete, raw_get, raw_put, refused};
 use crate::{Case, Context, case};
@@ -30,8 +30,8 @@ async fn content_is_verified_on_every_way_to_load_it(context: Context) {
     assert_eq!(tree.load("dir/file").await.unwrap(), "dir/file");
 }
 
-/// Records that no version of this library ever wrote.
-fn damaged_records(good: &str) -> Vec<Vec<u8>> {
+/// Records that no version of this library ever wrote, nor any other program.
+fn damaged_records(layout: LayoutKind, good: &str) -> Vec<Vec<u8>> {
     let mut records: Vec<Vec<u8>> = vec![
         Vec::new(),
         b"null".to_vec(),
@@ -42,20 +42,33 @@ fn damaged_records(good: &str) -> Vec<Vec<u8>> {
         br#"{"version":1}"#.to_vec(),
         br#"{"version":-1}"#.to_vec(),
         br#"{"version":"1"}"#.to_vec(),
+        br#"{"Size":1}"#.to_vec(),
     ];
     records.push(good[..good.len() - 1].into());
-    records.push(good.replace("\"size\":", "\"size\":-").into());
-    records.push(good.replace("\"size\":", "\"size\":18446744073709551616,\"old\":").into());
-    records.push(good.replace("\"modified\":\"20", "\"modified\":\"xx").into());
-    records.push(good.replace("\"sha1\":\"", "\"sha1\":\"zz").into());
-    records.push(good.replace("\"write\":\"", "\"write\":\"0").into());
+    let changes: &[(&str, &str)] = match layout {
+        LayoutKind::Native => &[
+            ("\"size\":", "\"size\":-"),
+            ("\"size\":", "\"size\":18446744073709551616,\"old\":"),
+            ("\"modified\":\"20", "\"modified\":\"xx"),
+            ("\"sha1\":\"", "\"sha1\":\"zz"),
+            ("\"write\":\"", "\"write\":\"0"),
+        ],
+        _ => &[
+            ("\"Size\":", "\"Size\":-"),
+            ("\"Size\":", "\"Size\":18446744073709551616,\"old\":"),
+            ("\"Timestamp\":\"20", "\"Timestamp\":\"xx"),
+            ("\"Hash\":[", "\"Hash\":[1,"),
+            ("\"Hash\":[", "\"Hash\":[256],\"old\":["),
+        ],
+    };
+    records.extend(changes.iter().map(|(from, to)| good.replace(from, to).into_bytes()));
     records
 }
 
 async fn metadata_that_cannot_be_read(context: Context) {
     let tree = open_with(&context, &["dir/file"]).await;
     let good = String::from_utf8(raw_get(&context, "meta/dir/file").await.unwrap().to_vec()).unwrap();
-    for record in damaged_records(&good) {
+    for record in damaged_records(context.layout(), &good) {
         let shown = String::from_utf8_lossy(&record[..record.len().min(60)]).into_owned();
         assert_ne!(record, good.as_bytes(), "not damaged: {shown}");
         raw_put(&context, "meta/dir/file", record).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use storage_core::kv::{Op, Txn};
 use storage_core::{ErrorKind, LoadOrStore};
 
-use super::support::{NOTHING, everything, open, options, refused, store_all};
+use super::support::{NOTHING, everything, is_format, is_meta, open, options, refused, store_all};
 use crate::decorate::{Call, Fault, Faulty};
 use crate::locks::lost_answers::first;
 use crate::locks::support::open_faulty;
@@ -34,20 +34,16 @@ const LATE: Duration = Duration::from_secs(2);
 pub(super) fn writes_files(call: &Call<'_>) -> bool {
     let Call::Txn(Txn { success, .. }) = call else { return false };
     success.iter().any(|op| match op {
-        Op::Put { key, .. } | Op::Delete(key) => contains(key.as_bytes(), b"/tree/meta/"),
-        Op::DeleteRange(range) => contains(range.start().as_bytes(), b"/tree/meta/"),
+        Op::Put { key, .. } | Op::Delete(key) => is_meta(key.as_bytes()),
+        Op::DeleteRange(range) => is_meta(range.start().as_bytes()),
         Op::Get(_) => false,
     })
 }
 
 /// Whether a call fences writes off.
 pub(super) fn fences(call: &Call<'_>) -> bool {
-    let is_format = |op: &Op| matches!(op, Op::Put { key, .. } if key.as_bytes().ends_with(b"/tree/format"));
-    matches!(call, Call::Txn(Txn { success, .. }) if success.iter().any(is_format))
-}
-
-fn contains(bytes: &[u8], part: &[u8]) -> bool {
-    bytes.windows(part.len()).any(|window| window == part)
+    let puts_format = |op: &Op| matches!(op, Op::Put { key, .. } if is_format(key.as_bytes()));
+    matches!(call, Call::Txn(Txn { success, .. }) if success.iter().any(puts_format))
 }
 
 /// Does every kind of write on a tree, the first attempt of each with this fault, and checks what each answers and leaves.

@@ -2,9 +2,11 @@
 
 use std::fmt::Debug;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use storage_core::kv::{Key, KvBackend, KvBackendExt, Op, Txn};
-use storage_core::{DirEntry, Error, ErrorKind, KeyPrefix, ListOptions, Storage, StorageOptions};
+use storage_core::{DirEntry, Error, ErrorKind, KeyPrefix, LayoutKind, ListOptions, Storage, StorageOptions};
 
 use crate::Context;
 use crate::tree::Tree;
@@ -15,7 +17,12 @@ pub(crate) fn tree_prefix(context: &Context) -> String {
 }
 
 pub(crate) fn options(context: &Context) -> StorageOptions {
-    StorageOptions::new().with_prefix(KeyPrefix::parse(&tree_prefix(context)).unwrap())
+    let options = StorageOptions::new().with_prefix(KeyPrefix::parse(&tree_prefix(context)).unwrap());
+    match context.layout() {
+        // What is found decides, as it does for users.
+        LayoutKind::Native => options,
+        layout => options.with_layout(layout),
+    }
 }
 
 /// The case's tree, through a client of its own.
@@ -36,26 +43,68 @@ pub(crate) async fn store_all<B: KvBackend>(tree: &Storage<B>, files: &[&str]) {
     }
 }
 
-/// A key of the tree, as `docs/format.md` lays it out.
+/// A key of the tree, by the name that it has in the native layout: `data/<path>`, `meta/<path>`, `format`, `deleted`,
+/// `lock/…`, `session/…`, `quarantine/…`. In another layout it is the key of the same thing, as `docs/format.md` lays it out.
 pub(crate) fn raw_key(context: &Context, rest: &str) -> Key {
-    Key::new(format!("{}/{rest}", tree_prefix(context)))
+    let prefix = tree_prefix(context);
+    Key::new(match (context.layout(), rest.split_once('/')) {
+        (LayoutKind::CaddyEtcd, Some(("data", path))) => format!("{prefix}/{path}"),
+        (LayoutKind::CaddyEtcd, Some(("meta", path))) => format!("{prefix}/md/{path}"),
+        (LayoutKind::CaddyEtcd, Some(("lock" | "session" | "quarantine", _))) => {
+            format!("{prefix}/lock/md//{rest}")
+        }
+        (LayoutKind::CaddyEtcd, None) if ["format", "deleted"].contains(&rest) => {
+            format!("{prefix}/lock/md//{rest}")
+        }
+        _ => format!("{prefix}/{rest}"),
+    })
+}
+
+/// Whether the values of keys by these names are in base64.
+fn is_encoded(context: &Context, rest: &str) -> bool {
+    // A file in the quarantine has its two values there.
+    let part = match rest.split_once('/') {
+        Some(("quarantine", rest)) => rest.split_once('/').map_or("", |(_, part)| part),
+        _ => rest,
+    };
+    context.layout() == LayoutKind::CaddyEtcd && (part.starts_with("data/") || part.starts_with("meta/"))
 }
 
 /// What the store holds under a key of the tree.
 pub(crate) async fn raw_get(context: &Context, rest: &str) -> Option<Bytes> {
     let client = context.client().await;
-    client.get(raw_key(context, rest)).await.unwrap().map(|entry| entry.value)
+    let value = client.get(raw_key(context, rest)).await.unwrap()?.value;
+    let is_encoded = is_encoded(context, rest);
+    Some(if is_encoded { BASE64_STANDARD.decode(value).unwrap().into() } else { value })
 }
 
 /// Writes past the tree, as damage or a foreign program would.
 pub(crate) async fn raw_put(context: &Context, rest: &str, value: impl Into<Bytes>) {
     let client = context.client().await;
-    client.put(raw_key(context, rest), value.into()).await.unwrap();
+    let mut value = value.into();
+    if is_encoded(context, rest) {
+        value = BASE64_STANDARD.encode(value).into();
+    }
+    client.put(raw_key(context, rest), value).await.unwrap();
 }
 
 pub(crate) async fn raw_delete(context: &Context, rest: &str) {
     let client = context.client().await;
     client.txn(Txn::new().then(Op::Delete(raw_key(context, rest)))).await.unwrap();
+}
+
+/// Whether a key of a case's tree is a file's metadata, in either layout.
+pub(crate) fn is_meta(key: &[u8]) -> bool {
+    contains(key, b"/tree/meta/") || contains(key, b"/tree/md/")
+}
+
+/// Whether a key of a case's tree is that of its format, in either layout.
+pub(crate) fn is_format(key: &[u8]) -> bool {
+    key.ends_with(b"/tree/format") || key.ends_with(b"/tree/lock/md//format")
+}
+
+pub(crate) fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
 }
 
 /// A refusal of this kind that is about this path.

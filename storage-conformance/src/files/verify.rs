@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use storage_core::kv::{KeyRange, KvBackend, KvBackendExt, Op, RangeRequest, Txn};
-use storage_core::{ErrorKind, Problem, ProblemKind, VerifyItem, VerifyOptions};
+use storage_core::{ErrorKind, LayoutKind, Problem, ProblemKind, VerifyItem, VerifyOptions};
 
 use super::support::{open, open_with, raw_delete, raw_get, raw_key, raw_put, tree_prefix};
 use crate::tree::Tree;
@@ -58,20 +58,36 @@ fn expected(told: &[(&str, &'static str)]) -> Vec<(String, &'static str)> {
     told.iter().map(|(path, what)| ((*path).to_owned(), *what)).collect()
 }
 
-/// One file of every kind of damage, and whole ones in between.
-pub(super) const DAMAGED: [(&str, ProblemKind); 8] = [
-    ("a/flipped", ProblemKind::ChecksumMismatch),
-    ("a/longer", ProblemKind::SizeMismatch { stored: 8, found: 9 }),
-    ("b/emptied", ProblemKind::SizeMismatch { stored: 9, found: 0 }),
-    ("b/no-record", ProblemKind::MetadataUnreadable),
-    ("c/content", ProblemKind::ContentAlone),
-    ("c/later", ProblemKind::MetadataLater { version: 2 }),
-    ("c/record", ProblemKind::MetadataAlone),
-    ("z/unread-record", ProblemKind::MetadataUnreadable),
-];
+/// What content without metadata is called.
+fn content_alone(context: &Context) -> ProblemKind {
+    match context.layout() {
+        LayoutKind::Native => ProblemKind::ContentAlone,
+        _ => ProblemKind::ContentUnclaimed,
+    }
+}
 
-pub(super) async fn damaged_tree(context: &Context) -> Tree {
-    let mut files: Vec<&str> = DAMAGED.iter().map(|(path, _)| *path).collect();
+/// One file of every kind of damage that there can be, to be put in between whole ones.
+pub(super) fn damaged(context: &Context) -> Vec<(&'static str, ProblemKind)> {
+    let mut damaged = vec![
+        ("a/flipped", ProblemKind::ChecksumMismatch),
+        ("a/longer", ProblemKind::SizeMismatch { stored: 8, found: 9 }),
+        ("b/emptied", ProblemKind::SizeMismatch { stored: 9, found: 0 }),
+        ("b/no-record", ProblemKind::MetadataUnreadable),
+        ("c/content", content_alone(context)),
+        ("c/record", ProblemKind::MetadataAlone),
+        ("z/unread-record", ProblemKind::MetadataUnreadable),
+    ];
+    // The records of the Go module have no version.
+    if context.layout() == LayoutKind::Native {
+        damaged.push(("c/later", ProblemKind::MetadataLater { version: 2 }));
+    }
+    damaged
+}
+
+/// The tree with those, and how many they are.
+pub(super) async fn damaged_tree(context: &Context) -> (Tree, usize) {
+    let damaged = damaged(context);
+    let mut files: Vec<&str> = damaged.iter().map(|(path, _)| *path).collect();
     files.extend(["a/well", "m/well", "z/well"]);
     let tree = open_with(context, &files).await;
     raw_put(context, "data/a/flipped", "a/flippeD").await;
@@ -79,27 +95,34 @@ pub(super) async fn damaged_tree(context: &Context) -> Tree {
     raw_put(context, "data/b/emptied", "").await;
     raw_put(context, "meta/b/no-record", "no json").await;
     raw_delete(context, "meta/c/content").await;
-    let record = String::from_utf8(raw_get(context, "meta/c/later").await.unwrap().to_vec()).unwrap();
-    raw_put(context, "meta/c/later", record.replace("\"version\":1", "\"version\":2")).await;
+    let read = async |path: &str| {
+        let record = raw_get(context, &format!("meta/{path}")).await.unwrap();
+        String::from_utf8(record.to_vec()).unwrap()
+    };
+    if files.contains(&"c/later") {
+        let record = read("c/later").await;
+        raw_put(context, "meta/c/later", record.replace("\"version\":1", "\"version\":2")).await;
+    }
     raw_delete(context, "data/c/record").await;
+    let record = read("z/unread-record").await;
     raw_put(context, "meta/z/unread-record", record[..record.len() - 1].to_owned()).await;
-    tree
+    (tree, damaged.len())
 }
 
 async fn every_kind_of_damage_is_found(context: Context) {
-    let tree = damaged_tree(&context).await;
+    let (tree, damaged_files) = damaged_tree(&context).await;
     let items = verify(&tree, "").await;
     let paths: Vec<_> = items.iter().filter_map(path_of).collect();
     assert!(paths.is_sorted(), "{paths:?}");
-    assert_eq!(paths.len(), DAMAGED.len() + 3, "{paths:?}");
+    assert_eq!(paths.len(), damaged_files + 3, "{paths:?}");
     let found: BTreeMap<String, &Problem> = items
         .iter()
         .filter_map(|item| {
             if let VerifyItem::Problem(problem) = item { Some((path_of(item)?, problem)) } else { None }
         })
         .collect();
-    assert_eq!(found.len(), DAMAGED.len());
-    for (path, kind) in DAMAGED {
+    assert_eq!(found.len(), damaged_files);
+    for (path, kind) in damaged(&context) {
         let problem = found[path];
         assert_eq!(problem.kind, kind, "{path}");
         assert!(problem.kind.is_damage(), "{path}");
@@ -171,18 +194,14 @@ async fn what_is_no_file_is_looked_at_too(context: Context) {
 
     let place = "lock/held/0123456789abcdef-1";
     raw_put(&context, place, r#"{"version":1,"host":"a","pid":1,"since":"2023-11-14T22:13:20Z"}"#).await;
-    for (key, value) in [
-        ("deleted", "x"),
-        ("lock/held", "x"),
-        ("lock/held/x", "x"),
-        ("notes", "x"),
-        ("other/data/a", "x"),
-        ("other/format", "1"),
-        ("other/meta/a", "x"),
-        ("session/0123456789abcdef", "x"),
-        ("session/a/b", "x"),
-    ] {
-        raw_put(&context, key, value).await;
+    // In the layout of caddy-etcd what lies beside these would be among the files.
+    let foreign: &[&str] = match context.layout() {
+        LayoutKind::Native => &["notes", "other/data/a", "other/format", "other/meta/a"],
+        _ => &[],
+    };
+    let known = ["deleted", "lock/held", "lock/held/x", "session/0123456789abcdef", "session/a/b"];
+    for key in known.iter().chain(foreign) {
+        raw_put(&context, key, "x").await;
     }
     let mut found: Vec<_> = problems(&tree, "")
         .await
@@ -193,17 +212,22 @@ async fn what_is_no_file_is_looked_at_too(context: Context) {
         })
         .collect();
     found.sort_by(|(one, _), (other, _)| one.cmp(other));
-    let expected = [
+    let mut expected = vec![
         ("deleted", ProblemKind::RecordUnreadable),
         ("lock/held", ProblemKind::UnknownKey),
         (place, ProblemKind::LockWithoutLease),
         ("lock/held/x", ProblemKind::UnknownKey),
-        ("notes", ProblemKind::UnknownKeys { count: 1 }),
-        ("other/", ProblemKind::UnknownKeys { count: 3 }),
         ("session/0123456789abcdef", ProblemKind::RecordUnreadable),
         ("session/a/b", ProblemKind::UnknownKey),
     ];
-    assert_eq!(found, expected.map(|(key, kind)| (raw_key(&context, key), kind)));
+    if !foreign.is_empty() {
+        let unknown = [("notes", 1), ("other/", 3)];
+        expected.extend(unknown.map(|(key, count)| (key, ProblemKind::UnknownKeys { count })));
+    }
+    let mut expected: Vec<_> =
+        expected.into_iter().map(|(key, kind)| (raw_key(&context, key), kind)).collect();
+    expected.sort_by(|(one, _), (other, _)| one.cmp(other));
+    assert_eq!(found, expected);
     assert_eq!(problems(&tree, "a").await, [], "only at the root");
     drop(guard);
 }
@@ -216,9 +240,9 @@ pub(super) async fn raw_tree(context: &Context) -> Vec<storage_core::kv::Entry> 
 }
 
 async fn verifying_changes_nothing(context: Context) {
-    let tree = damaged_tree(&context).await;
+    let (tree, damaged_files) = damaged_tree(&context).await;
     let before = raw_tree(&context).await;
-    assert_eq!(verify(&tree, "").await.len(), DAMAGED.len() + 3);
+    assert_eq!(verify(&tree, "").await.len(), damaged_files + 3);
     assert_eq!(raw_tree(&context).await, before);
 }
 
@@ -266,7 +290,11 @@ async fn what_is_replaced_meanwhile_is_no_damage(context: Context) {
 async fn make(context: &Context, tree: &Tree, count: usize) {
     tree.store("template", "x").await.unwrap();
     let client = context.client().await;
-    let record = client.get(raw_key(context, "meta/template")).await.unwrap().unwrap().value;
+    let mut values = Vec::new();
+    for half in ["data/template", "meta/template"] {
+        values.push(client.get(raw_key(context, half)).await.unwrap().unwrap().value);
+    }
+    let [content, record] = &values[..] else { unreachable!("there are two") };
     tree.delete("template").await.unwrap();
     let numbers: Vec<usize> = (0..count).collect();
     for chunk in numbers.chunks(client.limits().max_txn_ops / 2) {
@@ -278,7 +306,7 @@ async fn make(context: &Context, tree: &Tree, count: usize) {
                 lease: None,
             };
             if number % 100 != 7 {
-                txn = txn.then(put("data", Bytes::from_static(b"x")));
+                txn = txn.then(put("data", content.clone()));
             }
             if number % 100 != 8 {
                 txn = txn.then(put("meta", record.clone()));
@@ -299,7 +327,10 @@ async fn large_trees_are_verified_completely(context: Context) {
         let told = told(&items);
         assert!(told.is_sorted(), "in the order of paths");
         let count = |wanted: &str| told.iter().filter(|(_, what)| *what == wanted).count();
-        assert_eq!((count("content_alone"), count("metadata_alone")), (MANY / 100, MANY / 100));
+        assert_eq!(
+            (count(content_alone(&context).name()), count("metadata_alone")),
+            (MANY / 100, MANY / 100)
+        );
         assert_eq!(count("whole"), MANY - 2 * (MANY / 100) + 1, "{buffer_bytes}");
         if buffer_bytes == 0 {
             // One content at a time is slow enough for once.

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::future::join_all;
-use storage_core::{ErrorKind, LockOptions, LockState};
+use storage_core::{ErrorKind, LayoutKind, LockOptions, LockState};
 
 use super::support::{done, open_many};
-use crate::files::support::{open, refused, store_all};
+use crate::files::support::{NOTHING, everything, open, refused, store_all};
 use crate::{Case, Context, case};
 
 pub(crate) const CASES: &[Case] = &[
@@ -67,7 +67,10 @@ async fn a_guard_is_held_and_says_so(context: Context) {
 async fn locks_of_different_names_are_independent(context: Context) {
     let tree = open(&context).await;
     let mut guards = Vec::new();
-    for name in ["a", "a/b", "a%2Fb", "a%2fb", "A", "ab", "a/", "/a", "..", " ", "ä", "a-1", "a%"] {
+    let names = ["a", "a/b", "a%2Fb", "a%2fb", "A", "ab", " ", "ä", "a-1", "a%"];
+    // The Go module cleans names as paths, so its layout has none that would be changed by that.
+    let unclean = if context.layout() == LayoutKind::Native { &["a/", "/a", ".."][..] } else { &[] };
+    for name in names.iter().chain(unclean) {
         let guard = tree.try_lock(name).await.unwrap();
         guards.push(guard.unwrap_or_else(|| panic!("{name:?} is another lock")));
     }
@@ -79,12 +82,14 @@ async fn locks_of_different_names_are_independent(context: Context) {
 async fn locks_and_files_do_not_meet(context: Context) {
     let tree = open(&context).await;
     let guard = tree.lock("a/b").await.unwrap();
-    store_all(&tree, &["a/b", "lock/a/b", "session/x"]).await;
-    assert_eq!(tree.delete_all().await.unwrap(), 3);
+    let native = if context.layout() == LayoutKind::Native { &["lock/a/b"][..] } else { &[] };
+    store_all(&tree, &["a/b", "session/x"]).await;
+    store_all(&tree, native).await;
+    assert_eq!(tree.delete_all().await.unwrap(), 2 + native.len() as u64);
     assert!(guard.is_held());
     assert!(open(&context).await.try_lock("a/b").await.unwrap().is_none(), "files gone, the lock is held");
     guard.unlock().await.unwrap();
-    assert!(!tree.exists("lock").await.unwrap());
+    assert_eq!(everything(&tree).await, NOTHING);
 }
 
 async fn names_that_are_none_are_refused(context: Context) {

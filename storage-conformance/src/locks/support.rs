@@ -9,7 +9,7 @@ use storage_core::kv::{KeyRange, KvBackend, KvBackendExt, Op, Projection, RangeR
 
 use crate::Context;
 use crate::decorate::{Call, Faulty};
-use crate::files::support::{options, raw_key};
+use crate::files::support::{contains, options, raw_key};
 use crate::tree::{FaultyTree, Tree};
 
 /// The shortest lock timeout that the store grants.
@@ -18,7 +18,7 @@ pub(super) async fn shortest_timeout(context: &Context) -> Duration {
 }
 
 /// A lock timeout that a machine which does other things as well does not let run out, and is over in seconds.
-pub(super) async fn short_timeout(context: &Context) -> Duration {
+pub(crate) async fn short_timeout(context: &Context) -> Duration {
     shortest_timeout(context).await.max(Duration::from_secs(4))
 }
 
@@ -46,29 +46,31 @@ pub(crate) async fn open_faulty(context: &Context, lock_timeout: Duration) -> Fa
 
 /// Whether a call puts a key of a lock's queue.
 pub(super) fn puts_place(call: &Call<'_>) -> bool {
-    let is_place = |op: &Op| matches!(op, Op::Put { key, .. } if contains(key.as_bytes(), b"/tree/lock/"));
-    matches!(call, Call::Txn(Txn { success, .. }) if success.iter().any(is_place))
+    let of_place = |op: &Op| matches!(op, Op::Put { key, .. } if is_place(key.as_bytes()));
+    matches!(call, Call::Txn(Txn { success, .. }) if success.iter().any(of_place))
 }
 
 /// Whether a call puts the key of a session.
 pub(super) fn puts_session(call: &Call<'_>) -> bool {
-    let is_session =
-        |op: &Op| matches!(op, Op::Put { key, .. } if contains(key.as_bytes(), b"/tree/session/"));
+    let is_session = |op: &Op| matches!(op, Op::Put { key, .. } if contains(key.as_bytes(), b"/session/"));
     matches!(call, Call::Txn(Txn { success, .. }) if success.iter().any(is_session))
 }
 
 /// Whether a call deletes a key of a lock's queue.
 pub(super) fn deletes_place(call: &Call<'_>) -> bool {
-    let is_place = |op: &Op| matches!(op, Op::Delete(key) if contains(key.as_bytes(), b"/tree/lock/"));
-    matches!(call, Call::Txn(Txn { success, .. }) if success.iter().any(is_place))
+    let of_place = |op: &Op| matches!(op, Op::Delete(key) if is_place(key.as_bytes()));
+    matches!(call, Call::Txn(Txn { success, .. }) if success.iter().any(of_place))
 }
 
-fn contains(bytes: &[u8], part: &[u8]) -> bool {
-    bytes.windows(part.len()).any(|window| window == part)
+/// Whether a key is that of a place, in either layout, and not that of a lock of the Go module.
+fn is_place(key: &[u8]) -> bool {
+    let number = key.rsplit(|byte| *byte == b'-').next().unwrap_or_default();
+    let ends_in_number = !number.is_empty() && number.iter().all(u8::is_ascii_digit);
+    contains(key, b"/tree/lock/") && contains(key, b"/lock/") && ends_in_number
 }
 
 /// How many places there are in the queue of this name, whose characters need no escape.
-pub(super) async fn places(context: &Context, name: &str) -> usize {
+pub(crate) async fn places(context: &Context, name: &str) -> usize {
     keys_below(context, &format!("lock/{name}/")).await
 }
 
@@ -78,7 +80,7 @@ pub(super) async fn keys_below(context: &Context, rest: &str) -> usize {
 }
 
 /// Waits until there are so many places in the queue of this name.
-pub(super) async fn until_places(context: &Context, name: &str, expected: usize) {
+pub(crate) async fn until_places(context: &Context, name: &str, expected: usize) {
     let what = format!("{expected} places in the queue of {name}");
     let (client, queue) = (context.client().await, below(context, &format!("lock/{name}/")));
     let reached = async || (count(&client, queue.clone()).await == expected).then_some(());
@@ -101,7 +103,7 @@ pub(crate) async fn done<T>(what: &str, task: tokio::task::JoinHandle<T>) -> T {
 }
 
 /// Waits until the guard says that its lock is lost.
-pub(super) async fn until_lost<B: KvBackend>(guard: &LockGuard<B>) {
+pub(crate) async fn until_lost<B: KvBackend>(guard: &LockGuard<B>) {
     let lost = tokio::time::timeout(Context::PATIENCE, guard.lost()).await;
     lost.expect("the guard should be told that its lock is lost");
     assert!(!guard.is_held());

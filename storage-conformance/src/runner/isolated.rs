@@ -1,5 +1,4 @@
 use std::any::Any;
-use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
@@ -7,7 +6,7 @@ use std::time::Duration;
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 
-use crate::{Case, Context, Harness, Saboteur, Time, contract};
+use crate::{Case, Column, Context, Saboteur, Time, contract};
 
 /// How long a case may take on the paused clock: more than all its waits together. When nothing can run any more the
 /// clock jumps here, so a case that hangs fails at once.
@@ -23,18 +22,19 @@ const SABOTAGED_LIMIT: Duration = Duration::from_secs(10);
 ///
 /// The thread bears the name of the test, so the message of a panic does so as well.
 pub(crate) fn run(
-    harness: Arc<dyn Harness>,
+    column: impl Into<Column>,
     case: &'static Case,
     saboteur: Option<&'static Saboteur>,
 ) -> Result<(), String> {
+    let column = column.into();
     let (done, outcome) = mpsc::channel();
     let (abandon, abandoned) = oneshot::channel();
     let limit = if saboteur.is_some() { SABOTAGED_LIMIT } else { STUCK_LIMIT };
-    let thread = thread::Builder::new().name(format!("{}::{}", harness.name(), case.full_name()));
+    let thread = thread::Builder::new().name(format!("{}::{}", column.name(), case.full_name()));
     let body = move || {
-        let result = run_here(&harness, case, saboteur, abandoned);
+        let result = run_here(&column, case, saboteur, abandoned);
         // Before the result is known outside: who holds a harness last tears it down, and that is not this thread.
-        drop(harness);
+        drop(column);
         // The receiver is gone only if it has abandoned this thread.
         let _ = done.send(result);
     };
@@ -53,22 +53,22 @@ pub(crate) fn run(
 }
 
 fn run_here(
-    harness: &Arc<dyn Harness>,
+    column: &Column,
     case: &'static Case,
     saboteur: Option<&'static Saboteur>,
     abandoned: oneshot::Receiver<()>,
 ) -> Result<(), String> {
-    let (paused, limit) = match harness.time() {
+    let (paused, limit) = match column.harness.time() {
         Time::Paused => (true, PAUSED_LIMIT),
         Time::Real => (false, REAL_LIMIT),
     };
     let runtime = Builder::new_current_thread().enable_all().start_paused(paused).build();
     let runtime = runtime.map_err(|error| format!("no runtime to run on: {error}"))?;
-    let harness = Arc::clone(harness);
+    let column = column.clone();
     runtime.block_on(async move {
         // A task of its own catches panics, and drops the store where the runtime is still there for its teardown.
         let body = tokio::spawn(async move {
-            (case.run)(Context::new(harness.fresh().await, saboteur)).await;
+            (case.run)(Context::new(column.harness.fresh().await, column.layout, saboteur)).await;
         });
         let outcome = tokio::select! {
             biased;

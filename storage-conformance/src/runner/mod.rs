@@ -4,7 +4,7 @@ use std::sync::Arc;
 use libtest_mimic::{Arguments, Trial};
 
 use crate::case::subjects;
-use crate::{Case, Harness, Time};
+use crate::{Case, Column, Harness, Time};
 
 pub(crate) mod isolated;
 #[cfg(test)]
@@ -17,16 +17,18 @@ mod tests;
 ///
 /// The cases of a harness that is [missing](Harness::missing) are reported as ignored, with the reason, or fail if the
 /// environment variable `CI` is set. No harness at all is a failure: a suite that checked nothing has not passed.
-pub fn run(harnesses: impl IntoIterator<Item = Arc<dyn Harness>>) -> ExitCode {
+///
+/// A [`Column`] of another layout runs the cases about the file tree once more.
+pub fn run(columns: impl IntoIterator<Item = impl Into<Column>>) -> ExitCode {
     let is_set = |variable| std::env::var_os(variable).is_some_and(|value| !value.is_empty());
-    let harnesses: Vec<_> = harnesses.into_iter().collect();
+    let columns: Vec<Column> = columns.into_iter().map(Into::into).collect();
     let mut arguments = Arguments::from_args();
     // In real time most cases wait most of the time.
-    if !is_set("RUST_TEST_THREADS") && harnesses.iter().any(|harness| harness.time() == Time::Real) {
+    if !is_set("RUST_TEST_THREADS") && columns.iter().any(|column| column.harness.time() == Time::Real) {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         arguments.test_threads.get_or_insert(THREADS_PER_CORE * cores);
     }
-    run_with(&arguments, harnesses, if is_set("CI") { Missing::Fails } else { Missing::IsIgnored })
+    run_with(&arguments, columns, if is_set("CI") { Missing::Fails } else { Missing::IsIgnored })
 }
 
 /// How many cases run at once on each core, in real time.
@@ -53,12 +55,8 @@ enum Missing {
     Fails,
 }
 
-fn run_with(
-    arguments: &Arguments,
-    harnesses: impl IntoIterator<Item = Arc<dyn Harness>>,
-    missing: Missing,
-) -> ExitCode {
-    let trials: Vec<Trial> = harnesses.into_iter().flat_map(|harness| trials(&harness, missing)).collect();
+fn run_with(arguments: &Arguments, columns: impl IntoIterator<Item = Column>, missing: Missing) -> ExitCode {
+    let trials: Vec<Trial> = columns.into_iter().flat_map(|column| trials(&column, missing)).collect();
     if trials.is_empty() {
         eprintln!("the conformance suite was given no harness: it has checked nothing");
         return ExitCode::FAILURE;
@@ -66,20 +64,20 @@ fn run_with(
     libtest_mimic::run(arguments, trials).exit_code()
 }
 
-fn trials(harness: &Arc<dyn Harness>, missing: Missing) -> Vec<Trial> {
-    let name = harness.name();
-    let reason = harness.missing();
+fn trials(column: &Column, missing: Missing) -> Vec<Trial> {
+    let name = column.name();
+    let reason = column.harness.missing();
     if let Some(reason) = &reason {
         eprintln!("{name} cannot run here: {reason}");
     }
     let trial = |case: &'static Case| {
-        let (harness, reason) = (Arc::clone(harness), reason.clone());
+        let (column, reason) = (column.clone(), reason.clone());
         let ignored = reason.is_some() && missing == Missing::IsIgnored;
         Trial::test(format!("{name}::{}", case.full_name()), move || match reason {
             Some(reason) => Err(format!("cannot run here: {reason}").into()),
-            None => isolated::run(harness, case, None).map_err(Into::into),
+            None => isolated::run(column, case, None).map_err(Into::into),
         })
         .with_ignored_flag(ignored)
     };
-    subjects().map(trial).collect()
+    subjects().filter(|case| column.has(case)).map(trial).collect()
 }

@@ -50,7 +50,7 @@ fn the_store_is_torn_down_in_its_runtime_after_every_case() {
 
 #[test]
 fn the_cases_of_a_missing_harness_are_ignored_or_fail() {
-    let outcome = |missing| libtest_mimic::run(&quietly(), trials(&missing_harness(), missing));
+    let outcome = |missing| libtest_mimic::run(&quietly(), trials(&missing_harness().into(), missing));
     let ignored = outcome(Missing::IsIgnored);
     let all = subjects().count() as u64;
     assert_eq!((ignored.num_ignored, ignored.num_passed, ignored.num_failed), (all, 0, 0));
@@ -61,7 +61,7 @@ fn the_cases_of_a_missing_harness_are_ignored_or_fail() {
 #[test]
 fn asking_for_ignored_cases_of_a_missing_harness_fails() {
     let arguments = Arguments { include_ignored: true, ..quietly() };
-    let outcome = libtest_mimic::run(&arguments, trials(&missing_harness(), Missing::IsIgnored));
+    let outcome = libtest_mimic::run(&arguments, trials(&missing_harness().into(), Missing::IsIgnored));
     assert_eq!(outcome.num_failed, subjects().count() as u64);
 }
 
@@ -73,14 +73,20 @@ fn a_run_that_checks_nothing_fails() {
 #[test]
 fn a_run_fails_with_its_cases_and_one_that_is_filtered_out_does_not() {
     let filtered = |filter: &str| Arguments { filter: Some(filter.to_owned()), ..quietly() };
-    assert_ne!(run_with(&filtered("fake::kv::reads"), [harness(Outage)], Missing::Fails), ExitCode::SUCCESS);
-    assert_eq!(run_with(&filtered("no such case"), [harness(Outage)], Missing::Fails), ExitCode::SUCCESS);
+    assert_ne!(
+        run_with(&filtered("fake::kv::reads"), [harness(Outage).into()], Missing::Fails),
+        ExitCode::SUCCESS
+    );
+    assert_eq!(
+        run_with(&filtered("no such case"), [harness(Outage).into()], Missing::Fails),
+        ExitCode::SUCCESS
+    );
 }
 
 #[test]
 fn a_case_is_named_after_harness_subject_and_function() {
     let names: Vec<_> =
-        trials(&harness(Outage), Missing::Fails).iter().map(|trial| trial.name().to_owned()).collect();
+        trials(&harness(Outage).into(), Missing::Fails).iter().map(|trial| trial.name().to_owned()).collect();
     assert!(names.contains(&"fake::kv::reads::an_empty_value_is_a_value".to_owned()), "{names:?}");
 }
 

@@ -2,7 +2,7 @@ use bad_input::{KeyBytes, Verdict, fuzz, one_line};
 
 use super::document::{Document, Field, Form, Need, Version};
 use crate::error::ErrorKind;
-use crate::layout::Layout;
+use crate::layout::{KeyPrefix, Layout, LayoutKind};
 use crate::record::Deletion;
 
 /// The record of the last deletion of `docs/format.md`.
@@ -29,10 +29,11 @@ fn deletions_are_read_or_none_and_formats_ours_or_refused() {
 }
 
 fn check_format(value: &[u8]) {
-    match Layout::check_format(value) {
-        Ok(()) => assert_eq!(value, Layout::format_value()),
+    let layout = Layout::new(LayoutKind::Native, KeyPrefix::default());
+    match layout.check_format(value) {
+        Ok(()) => assert_eq!(value, layout.format_value()),
         Err(error) => {
-            assert_ne!(value, Layout::format_value());
+            assert_ne!(value, layout.format_value());
             assert_eq!(error.kind(), ErrorKind::Unsupported);
             let message = error.to_string();
             assert!(one_line(&message) && message.len() < 1_000, "{message:?}");

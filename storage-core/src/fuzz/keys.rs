@@ -3,7 +3,7 @@ use bad_input::{Pair, Pairs, Seen, Verdict, fuzz};
 use super::check_error;
 use crate::error::ErrorKind;
 use crate::kv::{Key, KeyRange};
-use crate::layout::{KeyPrefix, Layout};
+use crate::layout::{KeyPrefix, Layout, LayoutKind};
 use crate::lock::LockName;
 use crate::path::FilePath;
 
@@ -46,7 +46,7 @@ fn tree(prefix: &str) -> Option<Layout> {
         Ok(parsed) => {
             assert!(is_prefix, "this is no prefix");
             assert_eq!(parsed.as_str(), prefix.trim_end_matches('/'));
-            Some(Layout::new(parsed))
+            Some(Layout::new(LayoutKind::Native, parsed))
         }
         Err(error) => {
             assert!(!is_prefix, "this is a prefix: {error}");
@@ -77,7 +77,7 @@ fn check_file(tree: &Layout, file: &FilePath, seen: &mut Seen) {
 
 /// The ranges of a directory hold the keys of what is below it, and nothing else of the tree.
 fn check_directory(tree: &Layout, directory: &FilePath, file: &FilePath) {
-    let (data, meta) = (tree.data_below(directory), tree.meta_below(directory));
+    let (data, meta) = (all(tree, directory), tree.meta_below(directory));
     let is_below = directory.is_above(file);
     assert_eq!(data.contains(&tree.data(file)), is_below, "{data:?} and {file:?}");
     assert_eq!(meta.contains(&tree.meta(file)), is_below, "{meta:?} and {file:?}");
@@ -85,6 +85,12 @@ fn check_directory(tree: &Layout, directory: &FilePath, file: &FilePath) {
     for other in [tree.format(), tree.deletions(), tree.session("0f"), tree.place(&name(file), "0f", 1)] {
         assert!(!data.contains(&other) && !meta.contains(&other), "{other:?} is no file's");
     }
+}
+
+/// The contents below a directory; the native layout has them in one range.
+fn all(tree: &Layout, directory: &FilePath) -> KeyRange {
+    let [range] = tree.data_below(directory).try_into().expect("one range");
+    range
 }
 
 /// Whatever somebody puts below the metadata: it is a file only if this library would have put it there.
@@ -115,7 +121,7 @@ fn check_apart(one: &Layout, other: &Layout, files: &[FilePath]) {
         of_files.chain([tree.format(), tree.deletions()]).collect()
     };
     let ranges = |tree: &Layout| -> [KeyRange; 3] {
-        [tree.data_below(&FilePath::root()), tree.meta_below(&FilePath::root()), tree.locks()]
+        [all(tree, &FilePath::root()), tree.meta_below(&FilePath::root()), tree.locks()]
     };
     let (keys_of_one, keys_of_other) = (keys(one), keys(other));
     assert!(!keys_of_one.iter().any(|key| keys_of_other.contains(key)), "two trees share a key");

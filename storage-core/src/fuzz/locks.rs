@@ -3,12 +3,12 @@ use bad_input::{Pair, Pairs, Seen, Verdict, fuzz};
 use super::check_error;
 use crate::error::ErrorKind;
 use crate::kv::Key;
-use crate::layout::{KeyPrefix, Layout};
+use crate::layout::{KeyPrefix, Layout, LayoutKind};
 use crate::lock::LockName;
 
 #[test]
 fn locks_have_queues_of_their_own() {
-    let layout = Layout::new(KeyPrefix::default());
+    let layout = Layout::new(LayoutKind::Native, KeyPrefix::default());
     let mut seen = Seen::default();
     fuzz!(Pairs, |pair: &Pair| {
         let names = [&pair.one, &pair.other].map(|name| parsed(name));

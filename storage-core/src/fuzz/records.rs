@@ -11,6 +11,7 @@ use crate::checksum::Sha1Digest;
 use crate::environment::Surroundings;
 use crate::error::{Error, ErrorKind};
 use crate::kv::{Entry, Key, Revision};
+use crate::layout::{KeyPrefix, Layout, LayoutKind};
 use crate::metadata::Metadata;
 use crate::path::FilePath;
 use crate::record::{Record, WriteId};
@@ -136,7 +137,7 @@ fn check_document(document: &Document) -> Verdict {
         Version::Ours if *is_right => Ok(()),
         Version::Ours | Version::Unclear => Err(ErrorKind::Corrupt),
     };
-    let read = Metadata::of_entry(FilePath::root(), &entry(text.as_bytes()));
+    let read = Metadata::of_entry(&layout(), FilePath::root(), &entry(text.as_bytes()));
     assert_eq!(read.as_ref().map(drop).map_err(Error::kind), expected);
     if let Err(error) = &read {
         let cause = error.source().expect("damage has a cause");
@@ -159,11 +160,15 @@ fn check_damaged(text: &str, place: u16, change: u8) {
     if let Some(byte) = damaged.get_mut(usize::from(place) % length.max(1)) {
         *byte ^= change;
     }
-    if let Err(error) = Metadata::of_entry(FilePath::root(), &entry(&damaged)) {
+    if let Err(error) = Metadata::of_entry(&layout(), FilePath::root(), &entry(&damaged)) {
         assert!([ErrorKind::Corrupt, ErrorKind::Unsupported].contains(&error.kind()), "{error}");
     } else {
         check_written(&Record::decode(&damaged).expect("the metadata was read"));
     }
+}
+
+fn layout() -> Layout {
+    Layout::new(LayoutKind::Native, KeyPrefix::default())
 }
 
 fn entry(value: &[u8]) -> Entry {

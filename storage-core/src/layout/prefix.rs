@@ -6,7 +6,8 @@ use crate::error::{Error, ErrorKind};
 /// What all keys of a tree begin with: `/caddy` by default.
 ///
 /// It always counts as ending in `/`, so the prefix `/caddy` never covers `/caddy-prod`. Below a prefix there may be others,
-/// but not in the `data`, `meta`, `lock`, `session` or `quarantine` of a tree: `/caddy/data` would share keys with `/caddy`.
+/// but not in the `data`, `meta`, `lock`, `session`, `quarantine` or `md` of a tree: `/caddy/data` would share keys with
+/// `/caddy`. Below the prefix of a tree in the [layout of caddy-etcd](crate::LayoutKind::CaddyEtcd) there may be none.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyPrefix(Box<str>);
 

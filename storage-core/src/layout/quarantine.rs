@@ -17,12 +17,12 @@ pub(crate) enum QuarantinePart {
 impl Layout {
     /// All that was moved.
     pub(crate) fn quarantine(&self) -> KeyRange {
-        KeyRange::prefix(format!("{}/quarantine/", self.prefix()))
+        KeyRange::prefix(self.own("quarantine/").into_bytes())
     }
 
     /// All that is left of one file that was moved.
     pub(crate) fn quarantined(&self, id: QuarantineId) -> KeyRange {
-        KeyRange::prefix(format!("{}/quarantine/{id}/", self.prefix()))
+        KeyRange::prefix(self.own(&format!("quarantine/{id}/")).into_bytes())
     }
 
     /// A half of a file that was moved from this path.
@@ -31,12 +31,12 @@ impl Layout {
             Half::Data => "data",
             Half::Meta => "meta",
         };
-        Key::new(format!("{}/quarantine/{id}/{half}/{path}", self.prefix()))
+        self.own(&format!("quarantine/{id}/{half}/{path}"))
     }
 
     /// The record of when, why and by whom a file was moved.
     pub(crate) fn quarantine_record(&self, id: QuarantineId) -> Key {
-        Key::new(format!("{}/quarantine/{id}/record", self.prefix()))
+        self.own(&format!("quarantine/{id}/record"))
     }
 
     /// What a key of the quarantine is; `None` for one that is none, whoever put it there.
@@ -62,14 +62,23 @@ impl Layout {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layout::KeyPrefix;
+    use crate::layout::{KeyPrefix, LayoutKind};
 
     #[test]
     fn the_keys_of_the_quarantine_are_fixed_and_found_again() {
-        let layout = Layout::new(KeyPrefix::default());
+        for (kind, place) in [
+            (LayoutKind::Native, "/caddy/quarantine"),
+            // The Go module lists nothing there, and none of its keys has an empty component.
+            (LayoutKind::CaddyEtcd, "/caddy/lock/md//quarantine"),
+        ] {
+            check_keys(&Layout::new(kind, KeyPrefix::default()), place);
+        }
+    }
+
+    fn check_keys(layout: &Layout, all: &str) {
         let id: QuarantineId = "0123456789abcdef".parse().unwrap();
         let path = FilePath::parse("a/record").unwrap();
-        let place = "/caddy/quarantine/0123456789abcdef";
+        let place = format!("{all}/0123456789abcdef");
         for (key, expected, part) in [
             (layout.quarantine_record(id), "record", QuarantinePart::Record),
             (
@@ -91,7 +100,7 @@ mod tests {
             assert_eq!(layout.of_quarantined(&Key::new(format!("{place}{foreign}"))), None, "{foreign}");
         }
         for foreign in ["0123456789ABCDEF", "123", "0123456789abcdeg"] {
-            assert_eq!(layout.of_quarantined(&Key::new(format!("/caddy/quarantine/{foreign}/record"))), None);
+            assert_eq!(layout.of_quarantined(&Key::new(format!("{all}/{foreign}/record"))), None);
         }
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::gate::Passage;
 use super::guard::LockGuard;
 use super::hold::Hold;
 use super::local::Turn;
@@ -48,7 +49,7 @@ impl<B: KvBackend> Storage<B> {
     /// up in the background.
     pub async fn lock_with(&self, name: &str, options: LockOptions) -> Result<LockGuard<B>> {
         let locked = async {
-            let name = LockName::parse(name)?;
+            let name = self.lock_name(name)?;
             by_deadline(options.deadline, self.acquire(&name, options.label.as_deref())).await
         };
         operation("lock", name, locked).await
@@ -76,13 +77,20 @@ impl<B: KvBackend> Storage<B> {
     /// As for [`lock_with`](Self::lock_with).
     pub async fn try_lock_with(&self, name: &str, options: LockOptions) -> Result<Option<LockGuard<B>>> {
         let locked = async {
-            let name = LockName::parse(name)?;
+            let name = self.lock_name(name)?;
             let locked = by_deadline(options.deadline, self.acquire_if_free(&name, options.label.as_deref()));
             let limit = self.client().request_timeout;
             let late = |_| Error::new(ErrorKind::Timeout).with_detail(format!("after {limit:?}"));
             tokio::time::timeout(limit, locked).await.map_err(late)?
         };
         operation("try_lock", name, locked).await
+    }
+
+    /// The name of a lock that can be in this tree.
+    pub(super) fn lock_name(&self, name: &str) -> Result<LockName> {
+        let name = LockName::parse(name)?;
+        self.keyspace().check_lock(&name)?;
+        Ok(name)
     }
 
     async fn acquire(&self, name: &LockName, label: Option<&str>) -> Result<LockGuard<B>> {
@@ -98,13 +106,14 @@ impl<B: KvBackend> Storage<B> {
                 }
                 Asked::NotFree => return Err(unexpected_reply()),
             };
-            match place.wait_until_first(&self.layout().queue(name), position).await? {
-                Some(token) if place.session.state() != LockState::Lost => {
-                    return Ok(self.guard(name, place, token, asked));
-                }
-                // The session was lost, or somebody deleted the place: at the end of the queue again.
-                _ => turn = place.retire(),
+            if let Some(token) = place.wait_until_first(&self.keyspace().queue(name), position).await?
+                && place.pass_gate(Patience::Queues).await? == Passage::Passed
+                && place.session.state() != LockState::Lost
+            {
+                return Ok(self.guard(name, place, token, asked));
             }
+            // The session was lost, or somebody deleted the place: at the end of the queue again.
+            turn = place.retire();
         }
     }
 
@@ -115,7 +124,17 @@ impl<B: KvBackend> Storage<B> {
             let session = self.session().await?;
             match self.ask(name, session, turn, label, Patience::OnlyIfFree).await? {
                 Asked::At(place, Position::First(created)) => {
-                    return Ok(Some(self.guard(name, place, FencingToken(created.0), asked)));
+                    match place.pass_gate(Patience::OnlyIfFree).await? {
+                        Passage::Passed => {
+                            return Ok(Some(self.guard(name, place, FencingToken(created.0), asked)));
+                        }
+                        Passage::Taken => {
+                            // Nothing is left in the queue when this has answered.
+                            place.give_up().await?;
+                            return Ok(None);
+                        }
+                        Passage::Nowhere => turn = place.retire(),
+                    }
                 }
                 // Dropping the place gives it up.
                 Asked::At(..) | Asked::NotFree => return Ok(None),

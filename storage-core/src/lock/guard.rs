@@ -113,7 +113,7 @@ impl<B: KvBackend> LockGuard<B> {
     /// `LockLost`, and those of [`Storage::store`].
     pub async fn store(&self, path: &str, content: impl Into<Bytes> + Send) -> Result<Metadata> {
         let content = content.into();
-        let stored = self.fenced(async |fence| self.storage.store_under(Some(fence), path, content).await);
+        let stored = self.fenced(async |fence| self.storage.store_under(fence, path, content).await);
         operation("store", path, stored).await
     }
 
@@ -130,8 +130,8 @@ impl<B: KvBackend> LockGuard<B> {
         P: AsRef<str>,
         C: Into<Bytes>,
     {
-        let files = collect(self.storage.surroundings(), files);
-        let stored = self.fenced(async |fence| self.storage.store_group(Some(fence), files?).await);
+        let files = collect(self.storage.keyspace(), self.storage.surroundings(), files);
+        let stored = self.fenced(async |fence| self.storage.store_group(fence, files?).await);
         operation("store_many", None, stored).await
     }
 
@@ -141,7 +141,7 @@ impl<B: KvBackend> LockGuard<B> {
     ///
     /// `LockLost`, and those of [`Storage::delete`].
     pub async fn delete(&self, path: &str) -> Result<u64> {
-        let deleted = self.fenced(async |fence| self.storage.delete_under(Some(fence), path).await);
+        let deleted = self.fenced(async |fence| self.storage.delete_under(fence, path).await);
         operation("delete", path, deleted).await
     }
 
@@ -151,14 +151,21 @@ impl<B: KvBackend> LockGuard<B> {
     ///
     /// `LockLost`, and those of [`Storage::rename`].
     pub async fn rename(&self, from: &str, to: &str) -> Result<Metadata> {
-        let renamed = self.fenced(async |fence| self.storage.rename_under(Some(fence), from, to).await);
+        let renamed = self.fenced(async |fence| self.storage.rename_under(fence, from, to).await);
         operation("rename", from, renamed).await
     }
 
-    /// Runs a write that compares the lock's key.
-    async fn fenced<T>(&self, write: impl AsyncFnOnce(Check) -> Result<T>) -> Result<T> {
+    /// Runs a write that compares the lock's keys.
+    async fn fenced<T>(&self, write: impl AsyncFnOnce(Vec<Check>) -> Result<T>) -> Result<T> {
         self.check_held()?;
-        let written = write(Check::Held(self.hold.key.clone())).await;
+        let written = async {
+            let mut checks = vec![Check::Held(self.hold.key.clone())];
+            let Some(gate) = &self.hold.gate else { return write(checks).await };
+            let (check, _steady) = gate.fence(&self.hold.session).await?;
+            checks.push(check);
+            write(checks).await
+        };
+        let written = written.await;
         if written.as_ref().is_err_and(|error| error.kind() == ErrorKind::LockLost) {
             self.hold.lose();
         }
@@ -182,7 +189,7 @@ impl<B: KvBackend> Storage<B> {
     /// [`LockGuard::unlock`].
     pub async fn unlock(&self, name: &str) -> Result<()> {
         let unlocked = async {
-            let hold = self.client().locks.held(&LockName::parse(name)?);
+            let hold = self.client().locks.held(&self.lock_name(name)?);
             hold.ok_or_else(|| Error::new(ErrorKind::NotHeld))?.release().await
         };
         operation("unlock", name, unlocked).await

@@ -3,6 +3,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio_util::sync::CancellationToken;
 
+use super::gate::Gate;
 use super::place::Place;
 use super::state::{FencingToken, LockState};
 use crate::error::{Error, ErrorKind, Result};
@@ -16,6 +17,7 @@ pub(crate) struct Hold {
     pub(super) key: Key,
     pub(super) session: Arc<Session>,
     pub(super) lost: CancellationToken,
+    pub(super) gate: Option<Arc<Gate>>,
     claim: Mutex<Claim>,
 }
 
@@ -29,9 +31,9 @@ enum Claim {
 
 impl Hold {
     pub(super) fn new(place: Place, token: FencingToken) -> Arc<Self> {
-        let (session, key) = (Arc::clone(&place.session), place.key.clone());
+        let (session, key, gate) = (Arc::clone(&place.session), place.key.clone(), place.gate.clone());
         let lost = session.lost().child_token();
-        let hold = Arc::new(Self { token, key, session, lost, claim: Mutex::new(Claim::Held(place)) });
+        let hold = Arc::new(Self { token, key, session, lost, gate, claim: Mutex::new(Claim::Held(place)) });
         hold.session.hold(&hold.key, &hold);
         hold
     }
@@ -39,6 +41,14 @@ impl Hold {
     pub(super) fn state(&self) -> LockState {
         let session = self.session.state();
         if self.lost.is_cancelled() { LockState::Lost } else { session }
+    }
+
+    /// Tells members that do not know the queue that the lock is still held. Whether it is, as far as they go.
+    pub(crate) async fn renew_gate(&self) -> bool {
+        match &self.gate {
+            Some(gate) if !self.lost.is_cancelled() => gate.renew(&self.session).await,
+            _ => true,
+        }
     }
 
     /// Takes note that the lock is lost. Others can have it from now on, the tasks of this process as well, although the

@@ -1,6 +1,7 @@
 //! Locks: a queue per name in the store, whose places are bound to the leases of sessions.
 
 mod acquire;
+mod gate;
 mod guard;
 mod hold;
 mod local;
@@ -12,6 +13,7 @@ mod queue;
 mod state;
 mod wait;
 
+pub(crate) use gate::Gate;
 pub use guard::LockGuard;
 pub(crate) use hold::Hold;
 pub(crate) use local::LocalQueues;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::gate::{Gate, Passage};
 use super::local::Turn;
 use super::name::LockName;
 use super::queue::{Position, Queue};
@@ -17,6 +18,8 @@ use crate::storage::{Check, Storage, Write, Written, unexpected_reply};
 pub(super) struct Place {
     pub(super) session: Arc<Session>,
     pub(super) key: Key,
+    /// What else the lock takes, where members share it that do not know the queue.
+    pub(super) gate: Option<Arc<Gate>>,
     /// Kept until the place is gone, so that no other task of this process asks for one before.
     turn: Option<Turn>,
     /// Whether a transaction that puts the place was sent and never answered: it may yet come into being.
@@ -51,11 +54,13 @@ impl<B: KvBackend> Storage<B> {
         label: Option<&str>,
         patience: Patience,
     ) -> Result<Asked> {
-        let key = self.layout().place(name, &session.id, session.next_place());
+        let key = self.keyspace().place(name, &session.id, session.next_place());
         let record = Identity::own(label, self.surroundings().wall_clock()).encode();
         let put = Op::Put { key: key.clone(), value: record, lease: Some(session.lease) };
-        let queue = self.layout().queue(name);
-        let mut place = Place { session, key, turn: Some(turn), is_open: false };
+        let queue = self.keyspace().queue(name);
+        let gate = self.keyspace().go_lock(name);
+        let gate = gate.map(|gate| Arc::new(Gate::new(gate, name.as_str(), self.surroundings())));
+        let mut place = Place { session, key, gate, turn: Some(turn), is_open: false };
         let mut backoff = Backoff::new(self.surroundings());
         while !place.session.lost().is_cancelled() {
             let session = Arc::clone(&place.session);
@@ -124,10 +129,18 @@ impl<B: KvBackend> Storage<B> {
 }
 
 impl Place {
+    /// Takes what else the lock takes, for a place that is first in the queue.
+    pub(super) async fn pass_gate(&self, patience: Patience) -> Result<Passage> {
+        match &self.gate {
+            Some(gate) => gate.pass(&self.session, &self.key, patience).await,
+            None => Ok(Passage::Passed),
+        }
+    }
+
     /// The turn for another attempt, once the place is known not to be there.
     pub(super) fn retire(mut self) -> Turn {
         let turn = self.turn.take().expect("there until it is given up");
-        if self.is_open {
+        if self.is_open || self.gate.as_ref().is_some_and(|gate| gate.may_be_put()) {
             self.give_up_in_background(None);
         }
         turn
@@ -153,7 +166,7 @@ impl Place {
     /// The turn is kept until the place is gone, or the session.
     fn give_up_in_background(&mut self, turn: Option<Turn>) {
         let (session, key) = (Arc::clone(&self.session), self.key.clone());
-        let place = Self { session, key, turn: None, is_open: self.is_open };
+        let place = Self { session, key, gate: self.gate.clone(), turn: None, is_open: self.is_open };
         self.session.spawn(async move {
             tokio::select! {
                 biased;
@@ -187,10 +200,11 @@ impl Place {
     }
 
     async fn delete(&self) -> Result<u64, BackendError> {
+        let gate = self.gate.as_deref();
         if self.is_open {
-            self.session.fence_off(&self.key).await
+            self.session.fence_off(&self.key, gate).await
         } else {
-            self.session.delete_place(&self.key).await
+            self.session.delete_place(&self.key, gate).await
         }
     }
 }

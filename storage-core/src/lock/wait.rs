@@ -12,7 +12,7 @@ use crate::kv::{BackendError, Event, Key, KeyRange, KvBackend, Revision, WatchSt
 use crate::retry::Backoff;
 
 /// How often a waiter looks for itself, should its watch have gone silent. It only reads.
-const SLOW_POLL: Duration = Duration::from_secs(10);
+pub(super) const SLOW_POLL: Duration = Duration::from_secs(10);
 
 impl Place {
     /// Waits until the place is in front: the token. `None` when the place is gone or the session is lost.

@@ -149,14 +149,15 @@ impl Session {
         }
     }
 
-    /// Tells the guards of locks whose keys are gone. Beside the renewals, which must not wait for slow reads.
+    /// Tells the guards of locks whose keys are gone, and renews the keys that other members look at. Beside the renewals
+    /// of the lease, which must not wait for slow reads.
     async fn look_after_locks(&self) {
         loop {
             self.doubt.notified().await;
             for (place, hold) in self.holds() {
-                if let Ok(None) = self.backend.0.get(place).await
-                    && let Some(hold) = hold.upgrade()
-                {
+                let is_gone = matches!(self.backend.0.get(place).await, Ok(None));
+                let Some(hold) = hold.upgrade() else { continue };
+                if is_gone || !hold.renew_gate().await {
                     hold.lose();
                 }
             }

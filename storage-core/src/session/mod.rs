@@ -18,8 +18,8 @@ use tokio_util::task::TaskTracker;
 
 use self::life::Life;
 use crate::environment::Surroundings;
-use crate::kv::{BackendError, BackendErrorKind, Key, KvBackend, LeaseId, Op, Revision, Txn};
-use crate::lock::{Hold, LockState};
+use crate::kv::{BackendError, BackendErrorKind, Key, KvBackend, LeaseId, Op, Revision, Txn, TxnReply};
+use crate::lock::{Gate, Hold, LockState};
 use crate::retry::Backoff;
 
 pub(crate) use open::Sessions;
@@ -34,6 +34,8 @@ pub(crate) struct Session {
     /// The session's own key. Who deletes it ends the session; who puts it makes the session look after its locks.
     pub(crate) key: Key,
     record: Bytes,
+    /// How long a lock counts as held among members that do not know the session.
+    pub(crate) lock_timeout: Duration,
     /// How long a release may take that somebody waits for.
     pub(crate) request_timeout: Duration,
     /// The revision at which the own key was last put, as far as it is known: the session's epoch. A transaction that
@@ -83,6 +85,10 @@ impl Session {
         Backoff::new(&self.surroundings)
     }
 
+    pub(crate) fn surroundings(&self) -> &Surroundings {
+        &self.surroundings
+    }
+
     pub(crate) fn epoch(&self) -> Revision {
         Revision(self.epoch.load(Ordering::Acquire))
     }
@@ -120,16 +126,16 @@ impl Session {
     }
 
     /// Deletes a place, if it is there: how many places that were. To be repeated until it succeeds: no place is used
-    /// twice, so it harms nobody however often it is done.
-    pub(crate) async fn delete_place(&self, place: &Key) -> Result<u64, BackendError> {
-        Ok(self.backend.0.txn(Txn::new().then(Op::Delete(place.clone()))).await?.deleted())
+    /// twice, so it harms nobody however often it is done. With a gate the key that stands for it goes too.
+    pub(crate) async fn delete_place(&self, place: &Key, gate: Option<&Gate>) -> Result<u64, BackendError> {
+        Ok(self.run(Txn::new().then(Op::Delete(place.clone())), gate).await?.deleted())
     }
 
     /// Deletes a place that may yet come into being, since a transaction that puts it was sent and its answer was lost:
     /// in a new epoch, in which that transaction can no longer be applied. To be repeated as well.
-    pub(crate) async fn fence_off(&self, place: &Key) -> Result<u64, BackendError> {
+    pub(crate) async fn fence_off(&self, place: &Key, gate: Option<&Gate>) -> Result<u64, BackendError> {
         let put = Op::Put { key: self.key.clone(), value: self.record.clone(), lease: Some(self.lease) };
-        match self.backend.0.txn(Txn::new().then(put).then(Op::Delete(place.clone()))).await {
+        match self.run(Txn::new().then(put).then(Op::Delete(place.clone())), gate).await {
             Ok(reply) => {
                 self.learn_epoch(reply.revision);
                 Ok(reply.deleted())
@@ -138,7 +144,7 @@ impl Session {
             // Whether it has deleted the place before cannot be told: it counts as having been there, as it does when an
             // answer is lost.
             Err(error) if error.kind() == BackendErrorKind::NoSpace => {
-                Ok(self.delete_place(place).await?.max(1))
+                Ok(self.delete_place(place, gate).await?.max(1))
             }
             Err(error) => {
                 if error.kind() == BackendErrorKind::LeaseNotFound {
@@ -146,6 +152,13 @@ impl Session {
                 }
                 Err(error)
             }
+        }
+    }
+
+    async fn run(&self, txn: Txn, gate: Option<&Gate>) -> Result<TxnReply, BackendError> {
+        match gate {
+            Some(gate) => gate.delete_with(self.backend(), txn).await,
+            None => self.backend.0.txn(txn).await,
         }
     }
 }

@@ -102,7 +102,7 @@ impl<B: KvBackend> Storage<B> {
         // What is not known of a lease without keys is nothing to tell: it changes nothing, and ends by itself.
         let lease = client.backend.0.grant(client.lock_timeout).await.map_err(Error::of_read)?;
         let id = hex::encode(&client.surroundings.random()[..8]);
-        let key = self.layout().session(&id);
+        let key = self.keyspace().session(&id);
         let record = Identity::own(None, client.surroundings.wall_clock()).encode();
         let put = Op::Put { key: key.clone(), value: record.clone(), lease: Some(lease.id) };
         let epoch = match self.put_session(put).await {
@@ -120,6 +120,7 @@ impl<B: KvBackend> Storage<B> {
             lease: lease.id,
             key,
             record,
+            lock_timeout: client.lock_timeout,
             request_timeout: client.request_timeout,
             epoch: AtomicU64::new(epoch.0),
             places: AtomicU64::new(0),

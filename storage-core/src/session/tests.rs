@@ -21,8 +21,22 @@ fn entry(key: Key, revision: u64) -> Entry {
     Entry { key, value: "1".into(), create_revision: revision, mod_revision: revision, lease: None }
 }
 
+/// Answers the transaction that opens a tree, which has its format, if it is that one.
+fn opening(txn: &Txn) -> Option<TxnReply> {
+    if !txn.success.iter().all(|op| matches!(op, Op::Get(_))) {
+        return None;
+    }
+    let mut replies = vec![OpReply::Get(GetReply::default()); txn.success.len()];
+    let format = entry(Key::new("/caddy/format"), 3);
+    replies[0] = OpReply::Get(GetReply { entries: vec![format], more: false });
+    Some(TxnReply { revision: Revision(5), outcome: TxnOutcome::Matched(replies) })
+}
+
 /// Answers a transaction as a store does in which nobody else is: what is put is there alone.
 fn alone(txn: &Txn) -> TxnReply {
+    if let Some(reply) = opening(txn) {
+        return reply;
+    }
     let put = txn.success.iter().find_map(|op| if let Op::Put { key, .. } = op { Some(key) } else { None });
     let replies = txn.success.iter().map(|op| match op {
         Op::Put { .. } => OpReply::Put,
@@ -124,8 +138,8 @@ async fn a_lease_whose_session_cannot_be_recorded_is_given_back() {
     });
     backend
         .expect_txn()
-        .times(1)
-        .returning(|_| Err(BackendError::new(BackendErrorKind::PermissionDenied, "")));
+        .times(2)
+        .returning(|txn| opening(&txn).ok_or(BackendError::new(BackendErrorKind::PermissionDenied, "")));
     backend.expect_revoke().times(1).returning(|_| Ok(()));
     let storage = open(granting(backend, 1)).await;
     assert_eq!(storage.lock("a").await.unwrap_err().kind(), ErrorKind::PermissionDenied);
@@ -141,7 +155,7 @@ async fn a_store_whose_leases_end_before_they_are_used_does_not_answer_in_time()
     });
     backend.expect_grant().times(2..).returning(|ttl| Ok(Lease { id: LeaseId::new(7).unwrap(), ttl }));
     let ended = || BackendError::new(BackendErrorKind::LeaseNotFound, "");
-    backend.expect_txn().times(2..).returning(move |_| Err(ended()));
+    backend.expect_txn().times(3..).returning(move |txn| opening(&txn).ok_or_else(ended));
     backend.expect_revoke().returning(move |_| Err(ended()));
     let storage = open(backend).await;
     assert_eq!(storage.lock("a").await.unwrap_err().kind(), ErrorKind::Timeout);
@@ -187,6 +201,9 @@ async fn a_place_that_may_have_been_put_is_deleted_while_the_store_takes_no_more
     let (txns, deletions) = (Mutex::new(0), Arc::new(Mutex::new(0)));
     let deleted = Arc::clone(&deletions);
     backend.expect_txn().returning(move |txn| {
+        if let Some(opened) = opening(&txn) {
+            return Ok(opened);
+        }
         let mut txns = txns.lock().unwrap();
         *txns += 1;
         // The session's record is put; after that the store is full.

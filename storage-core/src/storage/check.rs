@@ -6,7 +6,7 @@ use crate::layout::Layout;
 use crate::metadata::Version;
 use crate::path::FilePath;
 
-pub(super) const ONE: NonZeroU32 = NonZeroU32::MIN;
+pub(crate) const ONE: NonZeroU32 = NonZeroU32::MIN;
 
 /// Something that must hold of the tree for a write: a compare of its transaction, and a read for the other branch
 /// that tells what stood in the way.
@@ -23,6 +23,8 @@ pub(crate) enum Check {
     /// The lock with this place in its queue is held: the place is there. It can be there only as long as its session
     /// is, and no place that was in front is ever overtaken.
     Held(Key),
+    /// The lock is held by this client too where members look that do not know the queue: the key is as it was put last.
+    Gate(Key, Revision),
     /// The session with this key is in this epoch.
     Epoch(Key, Revision),
     /// Nobody holds the lock of this queue, or waits for it.
@@ -43,7 +45,9 @@ impl Check {
             Self::NotADirectory(path) => Compare::RangeEmpty(layout.meta_below(path)),
             Self::Version(path, version) => Compare::ModRevision(layout.meta(path), version.revision()),
             Self::Held(place) => Compare::Present(place.clone()),
-            Self::Epoch(session, epoch) => Compare::ModRevision(session.clone(), *epoch),
+            Self::Gate(key, revision) | Self::Epoch(key, revision) => {
+                Compare::ModRevision(key.clone(), *revision)
+            }
             Self::Free(queue) => Compare::RangeEmpty(queue.clone()),
             Self::Unchanged(key, Some(revision), _) => Compare::ModRevision(key.clone(), *revision),
             Self::Unchanged(key, None, _) => Compare::Absent(key.clone()),
@@ -54,7 +58,9 @@ impl Check {
         let get = match self {
             Self::NotAFile(path) | Self::Absent(path) | Self::Version(path, _) => Get::key(layout.meta(path)),
             Self::NotADirectory(path) => Get::range(layout.meta_below(path)).with_limit(ONE),
-            Self::Held(key) | Self::Epoch(key, _) | Self::Unchanged(key, ..) => Get::key(key.clone()),
+            Self::Held(key) | Self::Gate(key, _) | Self::Epoch(key, _) | Self::Unchanged(key, ..) => {
+                Get::key(key.clone())
+            }
             Self::Free(queue) => Get::range(queue.clone()).with_limit(ONE),
         };
         get.with_projection(Projection::KeysOnly)
@@ -72,7 +78,10 @@ impl Check {
                 let detail = format!("it is of version {}, not {version}", entry.mod_revision);
                 Some(Error::new(ErrorKind::Conflict).with_path(path).with_detail(detail))
             }
-            (Self::Held(_) | Self::Epoch(..), None) => Some(Error::new(ErrorKind::LockLost)),
+            (Self::Held(_) | Self::Gate(..) | Self::Epoch(..), None) => Some(Error::new(ErrorKind::LockLost)),
+            (Self::Gate(_, revision), Some(entry)) if entry.mod_revision != *revision => Some(
+                Error::new(ErrorKind::LockLost).with_detail("a member that runs caddy-etcd has taken it"),
+            ),
             (Self::Epoch(_, epoch), Some(entry)) if entry.mod_revision != *epoch => {
                 Some(Error::new(ErrorKind::Conflict))
             }
@@ -82,7 +91,7 @@ impl Check {
                 (current != *seen).then(|| Error::new(ErrorKind::Conflict).with_path(path))
             }
             (Self::NotAFile(_) | Self::NotADirectory(_) | Self::Absent(_) | Self::Free(_), None)
-            | (Self::Version(..) | Self::Held(_) | Self::Epoch(..), Some(_)) => None,
+            | (Self::Version(..) | Self::Held(_) | Self::Gate(..) | Self::Epoch(..), Some(_)) => None,
         }
     }
 }

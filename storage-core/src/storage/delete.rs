@@ -1,6 +1,6 @@
 use super::check::Check;
 use super::write::Write;
-use super::{Storage, Trace, file_path};
+use super::{Storage, Trace};
 use crate::error::Result;
 use crate::kv::{KeyRange, KvBackend, Op, OpReply};
 use crate::observe::operation;
@@ -17,12 +17,12 @@ impl<B: KvBackend> Storage<B> {
     ///
     /// `InvalidPath` also for the root, which only [`delete_all`](Self::delete_all) empties.
     pub async fn delete(&self, path: &str) -> Result<u64> {
-        operation("delete", path, self.delete_under(None, path)).await
+        operation("delete", path, self.delete_under(Vec::new(), path)).await
     }
 
     /// Deletes a file or directory if what is given holds as well.
-    pub(crate) async fn delete_under(&self, fence: Option<Check>, path: &str) -> Result<u64> {
-        let file = file_path(path)?;
+    pub(crate) async fn delete_under(&self, fence: Vec<Check>, path: &str) -> Result<u64> {
+        let file = self.keyspace().file_path(path)?;
         self.delete_counting(fence, Some(&file), &file).await
     }
 
@@ -33,8 +33,8 @@ impl<B: KvBackend> Storage<B> {
     /// `IsADirectory` when files lie below the path, `InvalidPath` also for the root.
     pub async fn delete_file(&self, path: &str) -> Result<u64> {
         let deleted = async {
-            let file = file_path(path)?;
-            let (meta, data) = (self.layout().meta(&file), self.layout().data(&file));
+            let file = self.keyspace().file_path(path)?;
+            let (meta, data) = (self.keyspace().meta(&file), self.keyspace().data(&file));
             let trace = Trace::of_deletion(self.surroundings(), [KeyRange::single(meta.clone())]);
             let ops = vec![Op::Delete(meta), Op::Delete(data)];
             let checks = vec![Check::NotADirectory(file)];
@@ -51,23 +51,23 @@ impl<B: KvBackend> Storage<B> {
     ///
     /// Those of every operation.
     pub async fn delete_all(&self) -> Result<u64> {
-        operation("delete_all", None, self.delete_counting(None, None, &FilePath::root())).await
+        operation("delete_all", None, self.delete_counting(Vec::new(), None, &FilePath::root())).await
     }
 
     /// Deletes everything below a path, and a file; counts the metadata records.
     async fn delete_counting(
         &self,
-        fence: Option<Check>,
+        fence: Vec<Check>,
         file: Option<&FilePath>,
         below: &FilePath,
     ) -> Result<u64> {
-        let meta = file.map(|file| KeyRange::single(self.layout().meta(file)));
-        let meta: Vec<_> = meta.into_iter().chain([self.layout().meta_below(below)]).collect();
-        let data = file.map(|file| KeyRange::single(self.layout().data(file)));
-        let data = data.into_iter().chain([self.layout().data_below(below)]);
+        let meta = file.map(|file| KeyRange::single(self.keyspace().meta(file)));
+        let meta: Vec<_> = meta.into_iter().chain([self.keyspace().meta_below(below)]).collect();
+        let data = file.map(|file| KeyRange::single(self.keyspace().data(file)));
+        let data = data.into_iter().chain(self.keyspace().data_below(below));
         let counted = meta.len();
         let write = Write {
-            checks: Vec::from_iter(fence),
+            checks: fence,
             ops: meta.iter().cloned().chain(data).map(Op::DeleteRange).collect(),
             trace: Trace::of_deletion(self.surroundings(), meta),
             ..Write::default()

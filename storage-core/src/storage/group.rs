@@ -2,13 +2,14 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
+use super::Storage;
 use super::check::Check;
 use super::store::NewFile;
 use super::write::Write;
-use super::{Storage, file_path};
 use crate::environment::Surroundings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kv::KvBackend;
+use crate::layout::Layout;
 use crate::metadata::Metadata;
 use crate::observe::operation;
 use crate::path::FilePath;
@@ -30,26 +31,22 @@ impl<B: KvBackend> Storage<B> {
         P: AsRef<str>,
         C: Into<Bytes>,
     {
-        let files = collect(self.surroundings(), files);
-        operation("store_many", None, async { self.store_group(None, files?).await }).await
+        let files = collect(self.keyspace(), self.surroundings(), files);
+        operation("store_many", None, async { self.store_group(Vec::new(), files?).await }).await
     }
 
     /// Stores a group if what is given holds as well.
-    pub(crate) async fn store_group(
-        &self,
-        fence: Option<Check>,
-        files: Vec<NewFile>,
-    ) -> Result<Vec<Metadata>> {
+    pub(crate) async fn store_group(&self, fence: Vec<Check>, files: Vec<NewFile>) -> Result<Vec<Metadata>> {
         let Some(first) = files.first() else { return Ok(Vec::new()) };
-        let trace = first.trace(self.layout());
-        let mut checks = Vec::from_iter(fence);
+        let trace = first.trace(self.keyspace());
+        let mut checks = fence;
         for check in files.iter().flat_map(|file| Check::file_may_be_at(&file.path)) {
             // Files of one directory share their ancestors; a transaction has no room to ask twice.
             if !checks.contains(&check) {
                 checks.push(check);
             }
         }
-        let ops = files.iter().flat_map(|file| file.puts(self.layout())).collect();
+        let ops = files.iter().flat_map(|file| file.puts(self.keyspace())).collect();
         let (revision, _) = self.write_or_refuse(Write { checks, ops, trace, ..Write::default() }).await?;
         Ok(files.into_iter().map(|file| file.stored_at(revision).metadata).collect())
     }
@@ -57,6 +54,7 @@ impl<B: KvBackend> Storage<B> {
 
 /// The files of a group, which must be able to exist side by side.
 pub(crate) fn collect<P, C>(
+    layout: &Layout,
     surroundings: &Surroundings,
     files: impl IntoIterator<Item = (P, C)>,
 ) -> Result<Vec<NewFile>>
@@ -67,7 +65,7 @@ where
     let mut seen: BTreeSet<FilePath> = BTreeSet::new();
     let mut group = Vec::new();
     for (path, content) in files {
-        let path = file_path(path.as_ref())?;
+        let path = layout.file_path(path.as_ref())?;
         if !seen.insert(path.clone()) {
             return Err(Error::new(ErrorKind::InvalidPath)
                 .with_path(path)

@@ -51,7 +51,7 @@ impl<B: KvBackend> Storage<B> {
 
     /// As [`list`](Self::list), as a stream that holds one page at a time. Its first error is its last item.
     pub fn list_stream(&self, path: &str, options: ListOptions) -> ListStream {
-        let pages = match FilePath::parse(path) {
+        let pages = match self.keyspace().any_path(path) {
             Ok(path) => {
                 let lister = Lister::new(self.clone(), path, options);
                 stream::try_unfold(lister, |mut lister| async move {
@@ -167,10 +167,11 @@ impl<B: KvBackend> Lister<B> {
         };
         let mut shown = Vec::with_capacity(page.entries.len());
         for entry in &page.entries {
-            let Some(file) = self.storage.layout().file(&entry.key) else { continue };
+            let Some(file) = self.storage.keyspace().file(&entry.key) else { continue };
             self.walk.visit(&file, |path, kind| {
                 let wanted = kind == EntryKind::File && self.options.metadata == WithMetadata::Yes;
-                let metadata = wanted.then(|| Metadata::of_entry(path.clone(), entry));
+                let metadata =
+                    wanted.then(|| Metadata::of_entry(self.storage.keyspace(), path.clone(), entry));
                 shown.push(DirEntry { path, kind, metadata });
             });
         }
@@ -193,7 +194,7 @@ impl<B: KvBackend> Lister<B> {
         let below = Get::range(self.range()).with_limit(limit).with_projection(self.projection());
         let mut txn = Txn::new().then(Op::Get(below));
         if !self.path.is_root() {
-            let itself = Get::key(self.storage.layout().meta(&self.path));
+            let itself = Get::key(self.storage.keyspace().meta(&self.path));
             txn = txn.then(Op::Get(itself.with_projection(Projection::KeysOnly)));
         }
         let reply = self.storage.shared.backend.txn(txn).await?;
@@ -240,7 +241,7 @@ impl<B: KvBackend> Lister<B> {
     fn place_after(&self, revision: Revision, mut cursor: Cursor) -> Place {
         if self.options.depth == Depth::Children
             && let Some(child) = self.walk.child_directory()
-            && let Some(behind) = self.storage.layout().meta_below(&child).end()
+            && let Some(behind) = self.storage.keyspace().meta_below(&child).end()
             && cursor.key < *behind
         {
             cursor.key = behind.clone();
@@ -253,7 +254,7 @@ impl<B: KvBackend> Lister<B> {
     }
 
     fn range(&self) -> KeyRange {
-        self.storage.layout().meta_below(&self.path)
+        self.storage.keyspace().meta_below(&self.path)
     }
 
     fn projection(&self) -> Projection {

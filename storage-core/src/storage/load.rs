@@ -2,14 +2,15 @@ use bytes::Bytes;
 
 use super::check::ONE;
 use super::stat::is_compacted;
-use super::{InContext, Storage, file_path};
+use super::{InContext, Storage};
 use crate::checksum::Sha1Digest;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kv::{Entry, Get, GetReply, KvBackend, Op, OpReply, Projection, Revision, Txn, TxnOutcome};
+use crate::layout::Layout;
 use crate::metadata::{EntryKind, File, Metadata, Version};
 use crate::observe::operation;
 use crate::path::FilePath;
-use crate::record::{Record, RecordError};
+use crate::record::{Facts, RecordError};
 
 impl<B: KvBackend> Storage<B> {
     /// Loads a file's content, verified against its checksum. One round trip.
@@ -32,18 +33,18 @@ impl<B: KvBackend> Storage<B> {
     }
 
     pub(super) async fn load_parsed(&self, path: &str) -> Result<File> {
-        let path = FilePath::parse(path)?;
+        let path = self.keyspace().any_path(path)?;
         if path.is_root() {
             return Err(Error::new(ErrorKind::IsADirectory));
         }
-        let below = Get::range(self.layout().meta_below(&path)).with_limit(ONE);
+        let below = Get::range(self.keyspace().meta_below(&path)).with_limit(ONE);
         let txn = Txn::new()
-            .then(Op::Get(Get::key(self.layout().data(&path))))
-            .then(Op::Get(Get::key(self.layout().meta(&path))))
+            .then(Op::Get(Get::key(self.keyspace().data(&path))))
+            .then(Op::Get(Get::key(self.keyspace().meta(&path))))
             .then(Op::Get(below.with_projection(Projection::KeysOnly)));
         let [data, meta, below] = self.read(txn).await?;
         match (meta.into_iter().next(), data.into_iter().next()) {
-            (Some(meta), data) => File::verified(path, &meta, data),
+            (Some(meta), data) => File::verified(self.keyspace(), path, &meta, data),
             (None, Some(_)) => Err(content_alone()),
             (None, None) if below.is_empty() => Err(Error::new(ErrorKind::NotFound)),
             (None, None) => Err(Error::new(ErrorKind::IsADirectory)),
@@ -62,7 +63,8 @@ impl<B: KvBackend> Storage<B> {
         &self,
         paths: impl IntoIterator<Item = P>,
     ) -> Result<Vec<Result<File>>> {
-        let paths: Result<Vec<FilePath>> = paths.into_iter().map(|path| file_path(path.as_ref())).collect();
+        let paths: Result<Vec<FilePath>> =
+            paths.into_iter().map(|path| self.keyspace().file_path(path.as_ref())).collect();
         operation("load_many", None, async { self.load_group(&paths?).await }).await
     }
 
@@ -72,8 +74,8 @@ impl<B: KvBackend> Storage<B> {
         }
         let mut txn = Txn::new();
         for path in paths {
-            txn = txn.then(Op::Get(Get::key(self.layout().data(path))));
-            txn = txn.then(Op::Get(Get::key(self.layout().meta(path))));
+            txn = txn.then(Op::Get(Get::key(self.keyspace().data(path))));
+            txn = txn.then(Op::Get(Get::key(self.keyspace().meta(path))));
         }
         self.check_size(&txn)?;
         let reply = self.shared.backend.txn(txn).await.map_err(Error::of_read)?;
@@ -84,7 +86,7 @@ impl<B: KvBackend> Storage<B> {
         for path in paths {
             let (data, meta) = (found.next().flatten(), found.next().flatten());
             let file = match (meta, data) {
-                (Some(meta), data) => File::verified(path.clone(), &meta, data),
+                (Some(meta), data) => File::verified(self.keyspace(), path.clone(), &meta, data),
                 (None, Some(_)) => Err(content_alone()),
                 (None, None) => Err(self.why_missing(path, reply.revision).await?),
             };
@@ -140,43 +142,51 @@ pub(crate) fn unexpected_reply() -> Error {
 
 impl File {
     /// The file of these two entries, if they belong together.
-    pub(super) fn verified(path: FilePath, meta: &Entry, data: Option<Entry>) -> Result<Self> {
-        let metadata = Metadata::of_entry(path, meta)?;
+    pub(super) fn verified(
+        layout: &Layout,
+        path: FilePath,
+        meta: &Entry,
+        data: Option<Entry>,
+    ) -> Result<Self> {
+        let metadata = Metadata::of_entry(layout, path, meta)?;
         let Some(data) = data else {
             return Err(Error::new(ErrorKind::Corrupt).with_detail("there is metadata without content"));
         };
-        if metadata.size != data.value.len() as u64 {
-            let detail = format!("{} bytes, {} were stored", data.value.len(), metadata.size);
+        let Some(content) = layout.decode_content(data.value) else {
+            return Err(Error::new(ErrorKind::ChecksumMismatch).with_detail("it is no base64"));
+        };
+        if metadata.size != content.len() as u64 {
+            let detail = format!("{} bytes, {} were stored", content.len(), metadata.size);
             return Err(Error::new(ErrorKind::ChecksumMismatch).with_detail(detail));
         }
-        if metadata.sha1 != Some(Sha1Digest::of(&data.value)) {
+        if metadata.sha1 != Some(Sha1Digest::of(&content)) {
             return Err(Error::new(ErrorKind::ChecksumMismatch));
         }
-        Ok(Self { content: data.value, metadata })
+        Ok(Self { content, metadata })
     }
 }
 
 impl Metadata {
     /// The metadata in this entry.
-    pub(crate) fn of_entry(path: FilePath, meta: &Entry) -> Result<Self> {
-        let record = Record::decode(&meta.value).map_err(|error| {
+    pub(crate) fn of_entry(layout: &Layout, path: FilePath, meta: &Entry) -> Result<Self> {
+        let facts = layout.decode_record(&meta.value).map_err(|error| {
             let kind = match error {
                 RecordError::Later(_) => ErrorKind::Unsupported,
-                RecordError::Field(_) | RecordError::Json(_) => ErrorKind::Corrupt,
+                RecordError::Field(_) | RecordError::NotBase64 | RecordError::Json(_) => ErrorKind::Corrupt,
             };
             Error::new(kind).with_path(&path).with_source(error)
         })?;
-        Ok(Self::of_record(path, &record, meta.mod_revision))
+        Ok(Self::of_facts(path, &facts, meta.mod_revision))
     }
 
-    /// The metadata that a record holds which was put at this revision.
-    pub(crate) fn of_record(path: FilePath, record: &Record, revision: Revision) -> Self {
+    /// The metadata of a file whose record says this and was put at this revision.
+    pub(crate) fn of_facts(path: FilePath, facts: &Facts, revision: Revision) -> Self {
         Self {
             path,
             kind: EntryKind::File,
-            size: record.size,
-            modified: record.modified,
-            sha1: Some(record.sha1),
+            size: facts.size,
+            modified: facts.modified,
+            sha1: Some(facts.sha1),
             version: Version::new(revision),
         }
     }

@@ -15,6 +15,7 @@ mod seen;
 mod stat;
 mod store;
 mod store_options;
+mod survey;
 mod verify;
 mod write;
 
@@ -28,22 +29,23 @@ use crate::background::Background;
 use crate::config::StorageOptions;
 use crate::environment::Surroundings;
 use crate::error::{Error, ErrorKind, Result};
-use crate::kv::KvBackend;
-use crate::layout::{KeyPrefix, Layout};
+use crate::kv::{Entry, KvBackend, Op, Revision, Txn, TxnOutcome};
+use crate::layout::{self, KeyPrefix, Layout, LayoutChoice, LayoutKind};
 use crate::lock::LocalQueues;
 use crate::observe::operation;
 use crate::path::FilePath;
 use crate::session::{BackendHandle, Sessions};
 use crate::watch::Hubs;
 
-pub(crate) use check::Check;
+pub(crate) use check::{Check, ONE};
 pub(crate) use group::collect;
 pub use list::{ListItem, ListStream};
 pub use list_options::{Filter, ListOptions};
 pub(crate) use load::unexpected_reply;
 pub(crate) use outcome::Trace;
 pub use store::LoadOrStore;
-pub use store_options::StoreOptions;
+pub use store_options::{Replaces, StoreOptions};
+pub use survey::{Finding, FindingKind, Survey};
 pub use verify::{VerifyOptions, VerifyStream};
 pub(crate) use write::{Write, Written};
 
@@ -93,12 +95,15 @@ pub(crate) struct Client {
 }
 
 impl<B: KvBackend> Storage<B> {
-    /// Opens a tree: reads which format it has. A tree that is still empty gets its format with the first file.
+    /// Opens a tree: reads which layout and format it has. A tree that is still empty gets its format with the first
+    /// write; until then it is compared with every write that nobody has begun to use it in another layout. One round
+    /// trip.
     ///
     /// # Errors
     ///
-    /// `Unsupported` when the tree is of another format than this library knows; `InvalidConfig` when an option is out
-    /// of its bounds.
+    /// `Unsupported` when the tree is of another format than this library knows, or holds data of both layouts;
+    /// `InvalidConfig` when it is not of the layout that was [chosen](StorageOptions::with_layout), or an option is out of
+    /// its bounds.
     pub async fn open(backend: B, options: StorageOptions) -> Result<Self> {
         let opened = async {
             options.check()?;
@@ -113,11 +118,12 @@ impl<B: KvBackend> Storage<B> {
                 background: Background::new(),
                 surroundings: options.environment,
             };
-            let layout = Layout::new(options.prefix);
             let seen = Seen::nothing(&client.surroundings);
-            let shared = Shared { backend, layout, format: FormatKey::default(), seen, client };
+            let (layout, format, revision) =
+                opened_layout(&*backend, &options.prefix, options.layout).await?;
+            let shared = Shared { backend, layout, format: FormatKey::found(format), seen, client };
             let storage = Self { shared: Arc::new(shared) };
-            storage.read_format().await?;
+            storage.note(revision);
             Ok(storage)
         };
         operation("open", None, opened).await
@@ -133,7 +139,13 @@ impl<B: KvBackend> Storage<B> {
         self.shared.layout.prefix()
     }
 
-    pub(crate) fn layout(&self) -> &Layout {
+    /// The layout of the tree: what was found when it was opened.
+    pub fn layout(&self) -> LayoutKind {
+        self.shared.layout.kind()
+    }
+
+    /// Which keys the tree has, and what is stored there.
+    pub(crate) fn keyspace(&self) -> &Layout {
         &self.shared.layout
     }
 
@@ -158,13 +170,40 @@ impl<B> fmt::Debug for Storage<B> {
     }
 }
 
-/// The path of something that must be a file: any but the root.
-fn file_path(path: &str) -> Result<FilePath> {
-    let parsed = FilePath::parse(path)?;
-    if parsed.is_root() {
-        return Err(Error::new(ErrorKind::InvalidPath).with_path(path).with_detail("the root is not a file"));
+/// Finds out how the tree lies in its store.
+async fn opened_layout<B: KvBackend>(
+    backend: &B,
+    prefix: &KeyPrefix,
+    choice: LayoutChoice,
+) -> Result<(Layout, Option<Entry>, Revision)> {
+    let reads = layout::reads(prefix);
+    let txn = reads.into_iter().map(Op::Get).fold(Txn::new(), Txn::then);
+    let reply = backend.txn(txn).await.map_err(Error::of_read)?;
+    let TxnOutcome::Matched(replies) = reply.outcome else { return Err(unexpected_reply()) };
+    let found: Vec<_> = load::gets(replies).into_iter().map(|get| get.entries).collect();
+    let found: [Vec<Entry>; layout::READS] = found.try_into().map_err(|_| unexpected_reply())?;
+    let (layout, format) = layout::detect(prefix, choice, found)?;
+    Ok((layout, format, reply.revision))
+}
+
+impl Layout {
+    /// The path of anything that can be in the tree.
+    pub(crate) fn any_path(&self, path: &str) -> Result<FilePath> {
+        let path = FilePath::parse(path)?;
+        self.check_path(&path)?;
+        Ok(path)
     }
-    Ok(parsed)
+
+    /// The path of something that must be a file: any but the root.
+    pub(crate) fn file_path(&self, path: &str) -> Result<FilePath> {
+        let parsed = self.any_path(path)?;
+        if parsed.is_root() {
+            return Err(Error::new(ErrorKind::InvalidPath)
+                .with_path(path)
+                .with_detail("the root is not a file"));
+        }
+        Ok(parsed)
+    }
 }
 
 /// Adds to an error which operation on which path it belongs to, unless it names a path already.

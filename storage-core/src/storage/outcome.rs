@@ -4,6 +4,7 @@
 //! on its way can no longer be applied. Then the tree's history tells whether it had been: every write leaves its id at
 //! a key, with the revision at which it was applied. See decision 9.
 
+use bytes::Bytes;
 use futures::TryStreamExt;
 
 use super::Storage;
@@ -12,7 +13,7 @@ use crate::kv::{
     BackendError, Entry, Key, KeyRange, KvBackend, KvBackendExt, Projection, RangePage, RangeRequest,
     Revision,
 };
-use crate::record::{Deletion, Record, WriteId};
+use crate::record::{Deletion, WriteId};
 use crate::retry::Backoff;
 
 /// Where a write leaves its id.
@@ -21,8 +22,8 @@ pub(crate) enum Trace {
     /// Nowhere: who sends the write finds out by repeating it.
     #[default]
     None,
-    /// In the metadata record of a file that it puts.
-    File { meta: Key, write: WriteId },
+    /// It is the metadata record itself of a file that it puts: no two writes put the same.
+    File { meta: Key, record: Bytes },
     /// In the record of deletions. What it deletes in these ranges is counted.
     Deletion { write: WriteId, counted: Vec<KeyRange> },
 }
@@ -74,11 +75,11 @@ impl<B: KvBackend> Storage<B> {
         trace: &Trace,
         since: Revision,
     ) -> Result<(Option<Revision>, Revision), BackendError> {
-        let deletions = self.layout().deletions();
-        let (key, write) = match trace {
+        let deletions = self.keyspace().deletions();
+        let key = match trace {
             Trace::None => return Ok((None, since)),
-            Trace::File { meta, write } => (meta, write),
-            Trace::Deletion { write, .. } => (&deletions, write),
+            Trace::File { meta, .. } => meta,
+            Trace::Deletion { .. } => &deletions,
         };
         let newest = self.look(key, None).await?;
         // A store that was restored from a backup has gone back: then nothing is known of when the call began.
@@ -87,7 +88,7 @@ impl<B: KvBackend> Storage<B> {
         let (mut at, mut page) = (until, newest);
         loop {
             let before = match page.entries.first() {
-                Some(entry) if is_of(entry, trace, *write) => return Ok((Some(entry.mod_revision), until)),
+                Some(entry) if is_of(entry, trace) => return Ok((Some(entry.mod_revision), until)),
                 Some(entry) => entry.mod_revision,
                 // It is gone since the last deletion, or longer.
                 None => match self.look(&deletions, Some(at)).await?.entries.first() {
@@ -149,11 +150,10 @@ impl<B: KvBackend> Storage<B> {
     }
 }
 
-fn is_of(entry: &Entry, trace: &Trace, write: WriteId) -> bool {
-    let found = match trace {
-        Trace::None => None,
-        Trace::File { .. } => Record::decode(&entry.value).ok().map(|record| record.write),
-        Trace::Deletion { .. } => Deletion::decode(&entry.value).map(|deletion| deletion.write),
-    };
-    found == Some(write)
+fn is_of(entry: &Entry, trace: &Trace) -> bool {
+    match trace {
+        Trace::None => false,
+        Trace::File { record, .. } => entry.value == record,
+        Trace::Deletion { write, .. } => Deletion::decode(&entry.value) == Some(Deletion { write: *write }),
+    }
 }

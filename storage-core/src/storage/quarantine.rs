@@ -1,3 +1,4 @@
+use bytes::Bytes;
 use futures::TryStreamExt;
 
 use super::check::Check;
@@ -59,8 +60,13 @@ impl<B: KvBackend> Storage<B> {
     /// `NotFound`.
     pub async fn load_quarantined(&self, id: QuarantineId) -> Result<QuarantinedFile> {
         let name = id.to_string();
-        operation("load_quarantined", name.as_str(), async { Ok(self.find_quarantined(id).await?.file()) })
-            .await
+        operation("load_quarantined", name.as_str(), async {
+            let mut file = self.find_quarantined(id).await?.file();
+            [file.content, file.metadata] =
+                [file.content, file.metadata].map(|value| value.map(|value| self.bare(value)));
+            Ok(file)
+        })
+        .await
     }
 
     /// Moves a file from the quarantine back to its path, with the time at which it was written, if it is whole and the path
@@ -83,7 +89,7 @@ impl<B: KvBackend> Storage<B> {
     /// `NotFound`.
     pub async fn delete_quarantined(&self, id: QuarantineId) -> Result<()> {
         let deleted = async {
-            let range = self.layout().quarantined(id);
+            let range = self.keyspace().quarantined(id);
             let trace = Trace::of_deletion(self.surroundings(), [range.clone()]);
             let write = Write { ops: vec![Op::DeleteRange(range)], trace, ..Write::default() };
             let (_, replies) = self.write_or_refuse(write).await?;
@@ -96,13 +102,18 @@ impl<B: KvBackend> Storage<B> {
         operation("delete_quarantined", name.as_str(), deleted).await
     }
 
+    /// What a value stands for in this layout, or the value where it stands for nothing.
+    fn bare(&self, value: Bytes) -> Bytes {
+        self.keyspace().decode_content(value.clone()).unwrap_or(value)
+    }
+
     async fn move_to_quarantine(&self, problem: &Problem) -> Result<Quarantined> {
         let Some(path) = problem.path.as_ref().filter(|_| problem.kind.is_movable()) else {
             let detail = format!("only damaged files are moved to the quarantine; this is {}", problem.kind);
             return Err(Error::new(ErrorKind::Unsupported).with_detail(detail));
         };
         let deadline = self.deadline();
-        let keys = [Half::Data, Half::Meta].map(|half| (half, self.layout().half(half, path)));
+        let keys = [Half::Data, Half::Meta].map(|half| (half, self.keyspace().half(half, path)));
         let gets = keys.iter().fold(Txn::new(), |txn, (_, key)| txn.then(Op::Get(Get::key(key.clone()))));
         let [data, meta] = self.read(gets).await?;
         let found = [data.into_iter().next(), meta.into_iter().next()];
@@ -114,7 +125,8 @@ impl<B: KvBackend> Storage<B> {
         }
 
         let id = QuarantineId::random(self.surroundings());
-        let size = found[0].as_ref().map(|data| data.value.len() as u64);
+        let content = found[0].as_ref().map(|data| self.bare(data.value.clone()));
+        let size = content.map(|content| content.len() as u64);
         let record = QuarantineRecord::own(problem.kind.name(), size, self.surroundings().wall_clock());
         let trace = Trace::of_deletion(
             self.surroundings(),
@@ -125,12 +137,12 @@ impl<B: KvBackend> Storage<B> {
             let seen = entry.as_ref().map(|entry| entry.mod_revision);
             write.checks.push(Check::Unchanged(key.clone(), seen, path.clone()));
             if let Some(Entry { value, .. }) = entry {
-                let key_there = self.layout().quarantined_half(id, half, path);
+                let key_there = self.keyspace().quarantined_half(id, half, path);
                 write.ops.push(Op::Put { key: key_there, value, lease: None });
                 write.ops.push(Op::Delete(key));
             }
         }
-        let key = self.layout().quarantine_record(id);
+        let key = self.keyspace().quarantine_record(id);
         write.ops.push(Op::Put { key, value: record.encode(), lease: None });
         match self.write_by(deadline, write).await? {
             Written::Done(..) => Ok(Quarantined::of(id, path.clone(), Some(record))),
@@ -148,7 +160,7 @@ impl<B: KvBackend> Storage<B> {
         };
         let keys = [Some(&meta), content.as_ref()]
             .map(|entry| entry.map(|entry| (entry.key.clone(), entry.mod_revision)));
-        let file = File::verified(path.clone(), &meta, content)?;
+        let file = File::verified(self.keyspace(), path.clone(), &meta, content)?;
         let new = NewFile::moved(self.surroundings(), &file, path.clone());
         let still_there = keys
             .iter()
@@ -157,13 +169,13 @@ impl<B: KvBackend> Storage<B> {
         let checks = still_there
             .chain([
                 Check::Absent(path.clone()),
-                Check::Unchanged(self.layout().data(&path), None, path.clone()),
+                Check::Unchanged(self.keyspace().data(&path), None, path.clone()),
             ])
             .chain(Check::file_may_be_at(&path))
             .collect();
-        let mut ops = new.puts(self.layout()).to_vec();
-        ops.push(Op::DeleteRange(self.layout().quarantined(id)));
-        let trace = new.trace(self.layout());
+        let mut ops = new.puts(self.keyspace()).to_vec();
+        ops.push(Op::DeleteRange(self.keyspace().quarantined(id)));
+        let trace = new.trace(self.keyspace());
         match self.write_by(deadline, Write { checks, ops, trace, ..Write::default() }).await? {
             Written::Done(revision, _) => Ok(new.stored_at(revision).metadata),
             Written::Refused(error, _) => Err(error),
@@ -171,11 +183,11 @@ impl<B: KvBackend> Storage<B> {
     }
 
     async fn find_quarantined(&self, id: QuarantineId) -> Result<Found> {
-        let get = Get::range(self.layout().quarantined(id));
+        let get = Get::range(self.keyspace().quarantined(id));
         let [entries] = self.read(Txn::new().then(Op::Get(get))).await?;
         let (mut path, mut data, mut meta, mut record) = (None, None, None, None);
         for entry in entries {
-            match self.layout().of_quarantined(&entry.key) {
+            match self.keyspace().of_quarantined(&entry.key) {
                 Some((_, QuarantinePart::Half(half, of))) => {
                     path.get_or_insert(of);
                     match half {
@@ -202,11 +214,11 @@ impl<B: KvBackend> Storage<B> {
     }
 
     async fn scan_quarantine(&self) -> Result<Vec<Quarantined>, BackendError> {
-        let keys = RangeRequest::new(self.layout().quarantine()).with_projection(Projection::KeysOnly);
+        let keys = RangeRequest::new(self.keyspace().quarantine()).with_projection(Projection::KeysOnly);
         let mut keys = self.shared.backend.scan(keys);
         let mut files: Vec<Quarantined> = Vec::new();
         while let Some(Entry { key, .. }) = keys.try_next().await? {
-            let Some((id, QuarantinePart::Half(_, path))) = self.layout().of_quarantined(&key) else {
+            let Some((id, QuarantinePart::Half(_, path))) = self.keyspace().of_quarantined(&key) else {
                 continue;
             };
             if files.last().is_none_or(|last| last.id != id) {
@@ -217,7 +229,7 @@ impl<B: KvBackend> Storage<B> {
     }
 
     async fn read_quarantine_records(&self, files: &mut [Quarantined]) -> Result<()> {
-        let gets = files.iter().map(|file| Op::Get(Get::key(self.layout().quarantine_record(file.id))));
+        let gets = files.iter().map(|file| Op::Get(Get::key(self.keyspace().quarantine_record(file.id))));
         let entries = self.read_all(gets.fold(Txn::new(), Txn::then)).await?;
         for (file, entries) in files.iter_mut().zip(entries) {
             let record = entries.first().and_then(|entry| QuarantineRecord::decode(&entry.value));

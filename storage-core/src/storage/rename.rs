@@ -1,9 +1,9 @@
 use tokio::time::timeout_at;
 
+use super::Storage;
 use super::check::Check;
 use super::store::NewFile;
 use super::write::{Write, Written};
-use super::{Storage, file_path};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kv::{KvBackend, Op};
 use crate::metadata::Metadata;
@@ -18,12 +18,12 @@ impl<B: KvBackend> Storage<B> {
     /// `NotFound` and `IsADirectory` for `from`, and those of [`load`](Self::load); `AlreadyExists`, `IsADirectory` and
     /// `NotADirectory` for `to`, and those of [`store`](Self::store). A directory is never moved.
     pub async fn rename(&self, from: &str, to: &str) -> Result<Metadata> {
-        operation("rename", from, self.rename_under(None, from, to)).await
+        operation("rename", from, self.rename_under(Vec::new(), from, to)).await
     }
 
     /// Moves a file if what is given holds as well.
-    pub(crate) async fn rename_under(&self, fence: Option<Check>, from: &str, to: &str) -> Result<Metadata> {
-        let (source, target) = (file_path(from)?, file_path(to)?);
+    pub(crate) async fn rename_under(&self, fence: Vec<Check>, from: &str, to: &str) -> Result<Metadata> {
+        let (source, target) = (self.keyspace().file_path(from)?, self.keyspace().file_path(to)?);
         let deadline = self.deadline();
         loop {
             let late = |_| Error::new(ErrorKind::Timeout).with_detail("nothing was sent");
@@ -33,11 +33,11 @@ impl<B: KvBackend> Storage<B> {
             }
             let unchanged = Check::Version(source.clone(), file.metadata.version);
             let new = NewFile::moved(self.surroundings(), &file, target.clone());
-            let mut ops = new.puts(self.layout()).to_vec();
-            ops.push(Op::Delete(self.layout().data(&source)));
-            ops.push(Op::Delete(self.layout().meta(&source)));
-            ops.push(self.layout().record_deletion(new.write_id()));
-            let trace = new.trace(self.layout());
+            let mut ops = new.puts(self.keyspace()).to_vec();
+            ops.push(Op::Delete(self.keyspace().data(&source)));
+            ops.push(Op::Delete(self.keyspace().meta(&source)));
+            ops.push(self.keyspace().record_deletion(new.write_id()));
+            let trace = new.trace(self.keyspace());
             let checks = fence.iter().cloned().chain([unchanged, Check::Absent(target.clone())]);
             let checks = checks.chain(Check::file_may_be_at(&target)).collect();
             match self.write_by(deadline, Write { checks, ops, trace, ..Write::default() }).await? {

@@ -11,6 +11,7 @@ use crate::kv::{
     BackendError, BackendErrorKind, Consistency, Entry, Get, GetReply, KvBackend, KvBackendExt, Op,
     Projection, RangeRequest, Revision, Txn, TxnOutcome,
 };
+use crate::layout::Layout;
 use crate::metadata::{EntryKind, Metadata, Version};
 use crate::observe::operation;
 use crate::path::FilePath;
@@ -26,13 +27,13 @@ impl<B: KvBackend> Storage<B> {
     /// `InvalidPath`, and those of every operation: an outage is never `false`.
     pub async fn exists(&self, path: &str) -> Result<bool> {
         let exists = async {
-            let path = FilePath::parse(path)?;
+            let path = self.keyspace().any_path(path)?;
             if path.is_root() {
                 return Ok(true);
             }
-            let below = Get::range(self.layout().meta_below(&path)).with_limit(ONE);
+            let below = Get::range(self.keyspace().meta_below(&path)).with_limit(ONE);
             let txn = Txn::new()
-                .then(Op::Get(Get::key(self.layout().meta(&path)).with_projection(Projection::KeysOnly)))
+                .then(Op::Get(Get::key(self.keyspace().meta(&path)).with_projection(Projection::KeysOnly)))
                 .then(Op::Get(below.with_projection(Projection::KeysOnly)));
             let [file, below] = self.read(txn).await?;
             Ok(!file.is_empty() || !below.is_empty())
@@ -51,7 +52,7 @@ impl<B: KvBackend> Storage<B> {
     /// `NotFound`; `Corrupt` when a file's metadata is damaged, `Unsupported` when it is of a later version.
     pub async fn stat(&self, path: &str) -> Result<Metadata> {
         let stat = async {
-            let path = FilePath::parse(path)?;
+            let path = self.keyspace().any_path(path)?;
             loop {
                 // A directory whose snapshot is compacted away while it is summed up is summed up anew.
                 if let Some(metadata) = self.stat_once(&path).await? {
@@ -63,11 +64,11 @@ impl<B: KvBackend> Storage<B> {
     }
 
     async fn stat_once(&self, path: &FilePath) -> Result<Option<Metadata>> {
-        let below = self.layout().meta_below(path);
+        let below = self.keyspace().meta_below(path);
         let records = Op::Get(Get::range(below.clone()).with_limit(FIRST_RECORDS));
         let mut txn = Txn::new().then(records);
         if !path.is_root() {
-            txn = txn.then(Op::Get(Get::key(self.layout().meta(path))));
+            txn = txn.then(Op::Get(Get::key(self.keyspace().meta(path))));
         }
         let reply = self.shared.backend.txn(txn).await.map_err(Error::of_read)?;
         let TxnOutcome::Matched(replies) = reply.outcome else { return Err(unexpected_reply()) };
@@ -75,14 +76,14 @@ impl<B: KvBackend> Storage<B> {
         let GetReply { entries, more } = found.next().ok_or_else(unexpected_reply)?;
 
         if let Some(meta) = found.next().unwrap_or_default().entries.first() {
-            return Metadata::of_entry(path.clone(), meta).map(Some);
+            return Metadata::of_entry(self.keyspace(), path.clone(), meta).map(Some);
         }
         if entries.is_empty() && !path.is_root() {
             return Err(Error::new(ErrorKind::NotFound));
         }
         let mut sum = Sum::default();
         for entry in &entries {
-            sum.add(entry);
+            sum.add(self.keyspace(), entry);
         }
         if let (true, Some(last)) = (more, entries.last()) {
             let rest = RangeRequest::new(below.starting_at(&last.key.successor()))
@@ -91,7 +92,7 @@ impl<B: KvBackend> Storage<B> {
             let mut rest = self.shared.backend.scan(rest);
             loop {
                 match rest.try_next().await {
-                    Ok(Some(entry)) => sum.add(&entry),
+                    Ok(Some(entry)) => sum.add(self.keyspace(), &entry),
                     Ok(None) => break,
                     Err(error) if is_compacted(&error) => return Ok(None),
                     Err(error) => return Err(Error::of_read(error)),
@@ -107,7 +108,7 @@ impl<B: KvBackend> Storage<B> {
         path: &FilePath,
         at: Option<Revision>,
     ) -> Result<bool, BackendError> {
-        let mut request = RangeRequest::new(self.layout().meta_below(path))
+        let mut request = RangeRequest::new(self.keyspace().meta_below(path))
             .with_projection(Projection::KeysOnly)
             .with_limit(ONE);
         if let Some(revision) = at {
@@ -136,9 +137,10 @@ impl Default for Sum {
 }
 
 impl Sum {
-    fn add(&mut self, meta: &Entry) {
-        // The path does not matter to the sum, and an unreadable record is another file's error.
-        if let Ok(file) = Metadata::of_entry(FilePath::root(), meta) {
+    fn add(&mut self, layout: &Layout, meta: &Entry) {
+        let Some(path) = layout.file(&meta.key) else { return };
+        // An unreadable record is that file's error.
+        if let Ok(file) = Metadata::of_entry(layout, path, meta) {
             self.size = self.size.saturating_add(file.size);
             self.modified = self.modified.max(file.modified);
             self.version = self.version.max(file.version);

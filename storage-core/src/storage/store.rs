@@ -1,8 +1,10 @@
+use std::time::SystemTime;
+
 use bytes::Bytes;
 
 use super::check::Check;
 use super::write::{Write, Written};
-use super::{Storage, StoreOptions, Trace, file_path};
+use super::{Replaces, Storage, StoreOptions, Trace};
 use crate::environment::Surroundings;
 use crate::error::Result;
 use crate::kv::{Get, KvBackend, Op, Revision};
@@ -38,7 +40,7 @@ impl<B: KvBackend> Storage<B> {
     /// `IsADirectory` when files lie below the path, `NotADirectory` when a file lies above it (the error names it),
     /// `InvalidPath` also for the root. `TooLarge` names the limit; nothing is sent then.
     pub async fn store(&self, path: &str, content: impl Into<Bytes> + Send) -> Result<Metadata> {
-        operation("store", path, self.store_under(None, path, content.into())).await
+        operation("store", path, self.store_under(Vec::new(), path, content.into())).await
     }
 
     /// Stores a file as [`store`](Self::store) does, with more to say about it. One round trip.
@@ -58,7 +60,8 @@ impl<B: KvBackend> Storage<B> {
     ///
     /// # Errors
     ///
-    /// Those of [`store`](Self::store).
+    /// Those of [`store`](Self::store), and with [`Replaces`] those of [`create`](Self::create) or of
+    /// [`store_if`](Self::store_if).
     pub async fn store_with(
         &self,
         path: &str,
@@ -66,8 +69,9 @@ impl<B: KvBackend> Storage<B> {
         options: StoreOptions,
     ) -> Result<Metadata> {
         let stored = async {
-            let file = NewFile::of(self.surroundings(), file_path(path)?, content.into(), &options);
-            self.store_new(file, |path| Check::file_may_be_at(path).collect()).await
+            let path = self.keyspace().file_path(path)?;
+            let file = NewFile::of(self.surroundings(), path, content.into(), &options);
+            self.store_new(options.replaces.checks(&file.path), file).await
         };
         operation("store", path, stored).await
     }
@@ -75,12 +79,13 @@ impl<B: KvBackend> Storage<B> {
     /// Stores a file if what is given holds as well.
     pub(crate) async fn store_under(
         &self,
-        fence: Option<Check>,
+        mut fence: Vec<Check>,
         path: &str,
         content: Bytes,
     ) -> Result<Metadata> {
-        let file = NewFile::now(self.surroundings(), file_path(path)?, content);
-        self.store_new(file, |path| fence.into_iter().chain(Check::file_may_be_at(path)).collect()).await
+        let file = NewFile::now(self.surroundings(), self.keyspace().file_path(path)?, content);
+        fence.extend(Replaces::Anything.checks(&file.path));
+        self.store_new(fence, file).await
     }
 
     /// Stores a file that does not exist yet. One round trip.
@@ -90,8 +95,8 @@ impl<B: KvBackend> Storage<B> {
     /// `AlreadyExists` when it does, and those of [`store`](Self::store).
     pub async fn create(&self, path: &str, content: impl Into<Bytes> + Send) -> Result<Metadata> {
         let created = async {
-            let file = NewFile::now(self.surroundings(), file_path(path)?, content.into());
-            self.store_new(file, must_be_new).await
+            let file = NewFile::now(self.surroundings(), self.keyspace().file_path(path)?, content.into());
+            self.store_new(Replaces::Nothing.checks(&file.path), file).await
         };
         operation("create", path, created).await
     }
@@ -108,9 +113,8 @@ impl<B: KvBackend> Storage<B> {
         version: Version,
     ) -> Result<Metadata> {
         let stored = async {
-            let file = NewFile::now(self.surroundings(), file_path(path)?, content.into());
-            // A file that is there has no file above it and nothing below it.
-            self.store_new(file, |path| vec![Check::Version(path.clone(), version)]).await
+            let file = NewFile::now(self.surroundings(), self.keyspace().file_path(path)?, content.into());
+            self.store_new(Replaces::Version(version).checks(&file.path), file).await
         };
         operation("store_if", path, stored).await
     }
@@ -123,15 +127,15 @@ impl<B: KvBackend> Storage<B> {
     /// Those of [`store`](Self::store), and `ChecksumMismatch` or `Corrupt` when the file is there but damaged.
     pub async fn load_or_store(&self, path: &str, content: impl Into<Bytes> + Send) -> Result<LoadOrStore> {
         let both = async {
-            let file = NewFile::now(self.surroundings(), file_path(path)?, content.into());
+            let file = NewFile::now(self.surroundings(), self.keyspace().file_path(path)?, content.into());
             let write = Write {
-                checks: must_be_new(&file.path),
-                ops: file.puts(self.layout()).into(),
+                checks: Replaces::Nothing.checks(&file.path),
+                ops: file.puts(self.keyspace()).into(),
                 otherwise: vec![
-                    Get::key(self.layout().meta(&file.path)),
-                    Get::key(self.layout().data(&file.path)),
+                    Get::key(self.keyspace().meta(&file.path)),
+                    Get::key(self.keyspace().data(&file.path)),
                 ],
-                trace: file.trace(self.layout()),
+                trace: file.trace(self.keyspace()),
             };
             match self.write(write).await? {
                 Written::Done(revision, _) => Ok(LoadOrStore::Stored(file.stored_at(revision))),
@@ -139,7 +143,7 @@ impl<B: KvBackend> Storage<B> {
                     let mut entries = found.into_iter().map(|get| get.entries.into_iter().next());
                     match (entries.next().flatten(), entries.next().flatten()) {
                         (Some(meta), data) => {
-                            Ok(LoadOrStore::Loaded(File::verified(file.path, &meta, data)?))
+                            Ok(LoadOrStore::Loaded(File::verified(self.keyspace(), file.path, &meta, data)?))
                         }
                         (None, _) => Err(refusal),
                     }
@@ -149,24 +153,16 @@ impl<B: KvBackend> Storage<B> {
         operation("load_or_store", path, both).await
     }
 
-    async fn store_new(
-        &self,
-        file: NewFile,
-        checks: impl FnOnce(&FilePath) -> Vec<Check>,
-    ) -> Result<Metadata> {
+    async fn store_new(&self, checks: Vec<Check>, file: NewFile) -> Result<Metadata> {
         let write = Write {
-            checks: checks(&file.path),
-            ops: file.puts(self.layout()).into(),
-            trace: file.trace(self.layout()),
+            checks,
+            ops: file.puts(self.keyspace()).into(),
+            trace: file.trace(self.keyspace()),
             ..Write::default()
         };
         let (revision, _) = self.write_or_refuse(write).await?;
         Ok(file.stored_at(revision).metadata)
     }
-}
-
-fn must_be_new(path: &FilePath) -> Vec<Check> {
-    Check::file_may_be_at(path).chain([Check::Absent(path.clone())]).collect()
 }
 
 /// A file about to be written.
@@ -184,15 +180,17 @@ impl NewFile {
 
     fn of(surroundings: &Surroundings, path: FilePath, content: Bytes, options: &StoreOptions) -> Self {
         let given = options.modified.filter(|modified| Record::holds(*modified));
-        let modified = given.unwrap_or_else(|| surroundings.wall_clock());
+        Self::written_at(surroundings, path, content, given.unwrap_or_else(|| surroundings.wall_clock()))
+    }
+
+    fn written_at(surroundings: &Surroundings, path: FilePath, content: Bytes, modified: SystemTime) -> Self {
         let record = Record::of(&content, modified, WriteId::random(surroundings));
         Self { path, content, record }
     }
 
     /// The same content under another path, with the time at which it was written.
     pub(super) fn moved(surroundings: &Surroundings, file: &File, path: FilePath) -> Self {
-        let record = Record::of(&file.content, file.metadata.modified, WriteId::random(surroundings));
-        Self { path, content: file.content.clone(), record }
+        Self::written_at(surroundings, path, file.content.clone(), file.metadata.modified)
     }
 
     pub(super) fn write_id(&self) -> WriteId {
@@ -200,13 +198,21 @@ impl NewFile {
     }
 
     pub(super) fn trace(&self, layout: &Layout) -> Trace {
-        Trace::File { meta: layout.meta(&self.path), write: self.record.write }
+        Trace::File { meta: layout.meta(&self.path), record: layout.encode_record(&self.path, &self.record) }
     }
 
     pub(super) fn puts(&self, layout: &Layout) -> [Op; 2] {
         [
-            Op::Put { key: layout.data(&self.path), value: self.content.clone(), lease: None },
-            Op::Put { key: layout.meta(&self.path), value: self.record.encode(), lease: None },
+            Op::Put {
+                key: layout.data(&self.path),
+                value: layout.encode_content(&self.content),
+                lease: None,
+            },
+            Op::Put {
+                key: layout.meta(&self.path),
+                value: layout.encode_record(&self.path, &self.record),
+                lease: None,
+            },
         ]
     }
 

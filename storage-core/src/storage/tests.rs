@@ -14,9 +14,10 @@ use crate::config::StorageOptions;
 use crate::environment::Surroundings;
 use crate::error::ErrorKind;
 use crate::kv::{
-    BackendError, BackendErrorKind, Compare, Entry, GetReply, Key, Limits, Op, OpReply, RangePage, Revision,
-    Txn, TxnOutcome, TxnReply,
+    BackendError, BackendErrorKind, Compare, Entry, GetReply, Key, KeyRange, Limits, Op, OpReply, RangePage,
+    Revision, Txn, TxnOutcome, TxnReply,
 };
+use crate::layout::READS;
 use crate::mock::MockBackend;
 use crate::record::{Record, WriteId};
 
@@ -55,11 +56,24 @@ fn matched(revision: u64, replies: Vec<OpReply>) -> TxnReply {
 fn store_with(format: Vec<Entry>, txns: Vec<Result<TxnReply, BackendError>>) -> MockBackend {
     let mut backend = MockBackend::new();
     backend.expect_limits().return_const(Limits::ETCD_DEFAULTS);
-    backend.expect_range().times(1).return_once(move |_| Ok(page(5, format)));
-    let times = txns.len();
-    let answers = Mutex::new(VecDeque::from(txns));
+    let mut answers = VecDeque::from(txns);
+    answers.push_front(Ok(opened(format)));
+    let times = answers.len();
+    let answers = Mutex::new(answers);
     backend.expect_txn().times(times).returning(move |_| answers.lock().unwrap().pop_front().unwrap());
     backend
+}
+
+/// Whether this is the transaction that opens a tree.
+fn is_opening(txn: &Txn) -> bool {
+    txn.compares.is_empty() && txn.success.len() == READS
+}
+
+/// The answer to it in a tree with this format key.
+fn opened(format: Vec<Entry>) -> TxnReply {
+    let mut replies = vec![OpReply::Get(found(format))];
+    replies.resize(READS, OpReply::Get(GetReply::default()));
+    matched(5, replies)
 }
 
 async fn open(backend: MockBackend) -> Storage<MockBackend> {
@@ -155,7 +169,7 @@ async fn an_outage_is_never_an_answer() {
 #[tokio::test]
 async fn a_tree_of_another_format_is_refused_before_anything_is_written() {
     let mut backend = MockBackend::new();
-    backend.expect_range().with(always()).return_once(|_| Ok(page(5, vec![entry("/caddy/format", "2", 3)])));
+    backend.expect_txn().with(always()).return_once(|_| Ok(opened(vec![entry("/caddy/format", "2", 3)])));
     let error = Storage::open(backend, StorageOptions::new()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     assert!(error.to_string().contains("\"2\""), "{error}");
@@ -183,14 +197,14 @@ async fn a_format_key_that_was_put_again_is_learnt_and_the_write_sent_again() {
 async fn the_first_write_of_an_empty_tree_gives_it_its_format() {
     let mut backend = MockBackend::new();
     backend.expect_limits().return_const(Limits::ETCD_DEFAULTS);
-    backend.expect_range().times(1).return_once(|_| Ok(page(5, vec![])));
+    backend.expect_txn().withf(is_opening).times(1).return_once(|_| Ok(opened(vec![])));
     let key = Key::new("/caddy/format");
     let format = Op::Put { key: key.clone(), value: Bytes::from_static(b"1"), lease: None };
+    let unused =
+        [Compare::Absent(key.clone()), Compare::RangeEmpty(KeyRange::prefix("/caddy/md/".to_owned()))];
     backend
         .expect_txn()
-        .withf(move |txn| {
-            txn.compares == [Compare::Absent(Key::new("/caddy/format"))] && txn.success == [format.clone()]
-        })
+        .withf(move |txn| txn.compares == unused && txn.success == [format.clone()])
         .times(1)
         .return_once(|_| Ok(matched(6, vec![OpReply::Put])));
     backend
@@ -254,8 +268,8 @@ fn loaded(content: &'static str, revision: u64) -> TxnReply {
 async fn a_file_that_changes_while_it_is_moved_is_moved_as_it_then_is() {
     let mut backend = MockBackend::new();
     backend.expect_limits().return_const(Limits::ETCD_DEFAULTS);
-    backend.expect_range().times(1).return_once(|_| Ok(page(5, format_1())));
-    let is_load = |txn: &Txn| txn.compares.is_empty();
+    backend.expect_txn().withf(is_opening).times(1).return_once(|_| Ok(opened(format_1())));
+    let is_load = |txn: &Txn| txn.compares.is_empty() && !is_opening(txn);
     let moves = |content: &'static [u8], version: u64| {
         move |txn: &Txn| {
             let unchanged = Compare::ModRevision(Key::new("/caddy/meta/a"), Revision(version));

@@ -5,6 +5,7 @@ use super::check::Check;
 use super::outcome::{Fate, Trace};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kv::{BackendErrorKind, Get, GetReply, KvBackend, Op, OpReply, Revision, Txn, TxnOutcome};
+use crate::layout::mixed;
 use crate::observe;
 use crate::retry::Backoff;
 
@@ -126,10 +127,17 @@ impl<B: KvBackend> Storage<B> {
         loop {
             let mut txn = self.transaction(write, progress);
             self.check_size(&txn)?;
-            if puts && self.known_format().is_none() {
-                Box::pin(self.ensure_format()).await?;
+            if (puts || self.keyspace().is_shared()) && self.known_format().is_none() {
+                match Box::pin(self.ensure_format()).await {
+                    // Deleting needs no room. Without a format the deletion leaves no record either.
+                    Err(error) if !puts && error.is_backend(BackendErrorKind::NoSpace) => {
+                        progress.is_full = true;
+                    }
+                    ensured => ensured?,
+                }
                 txn = self.transaction(write, progress);
             }
+            let guards = txn.compares.len().saturating_sub(write.checks.len());
             progress.is_open = true;
             let answer = self.shared.backend.txn(txn).await.map_err(Error::of_write);
             progress.is_open = answer.as_ref().is_err_and(Error::is_outcome_unknown);
@@ -142,6 +150,9 @@ impl<B: KvBackend> Storage<B> {
             let format = found.next().unwrap_or_default();
             if self.format_moved(format.entries.first(), progress.compared)? {
                 continue;
+            }
+            if guards > 1 && found.next().is_some_and(|other| !other.entries.is_empty()) {
+                return Err(mixed(self.layout()));
             }
             let mut found: Vec<GetReply> = found.collect();
             let rest = found.split_off(write.checks.len().min(found.len()));
@@ -164,10 +175,12 @@ impl<B: KvBackend> Storage<B> {
 
     fn transaction(&self, write: &Write, progress: &mut Progress) -> Txn {
         progress.compared = self.known_format();
-        let (compare, get) = self.format_guard(progress.compared);
-        let mut txn = Txn::new().when(compare).otherwise(get);
+        let mut txn = Txn::new();
+        for (compare, get) in self.format_guards(progress.compared) {
+            txn = txn.when(compare).otherwise(get);
+        }
         for check in &write.checks {
-            txn = txn.when(check.compare(self.layout())).otherwise(check.get(self.layout()));
+            txn = txn.when(check.compare(self.keyspace())).otherwise(check.get(self.keyspace()));
         }
         txn.success.extend(write.ops.iter().cloned());
         // A tree without a format has nothing to delete, and does not get one for that.
@@ -175,7 +188,7 @@ impl<B: KvBackend> Storage<B> {
             && progress.compared.is_some()
             && !progress.is_full
         {
-            txn = txn.then(self.layout().record_deletion(*write));
+            txn = txn.then(self.keyspace().record_deletion(*write));
         }
         txn.failure.extend(write.otherwise.iter().cloned());
         txn
@@ -185,7 +198,12 @@ impl<B: KvBackend> Storage<B> {
     pub(super) fn check_size(&self, txn: &Txn) -> Result<()> {
         let refused = txn.check(&self.shared.backend.limits());
         refused.map_err(|error| {
-            let detail = error.message().to_owned();
+            let mut detail = error.message().to_owned();
+            let limits = self.shared.backend.limits();
+            if let Some(limit) = self.keyspace().content_limit(limits.max_value_bytes) {
+                let note = format!("; base64 takes 4 bytes for 3, so a content has at most {limit}");
+                detail.push_str(&note);
+            }
             Error::of_write(error).with_detail(detail)
         })
     }

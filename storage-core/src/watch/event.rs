@@ -75,7 +75,7 @@ impl Change {
 mod tests {
     use super::*;
     use crate::kv::{Entry, Key};
-    use crate::layout::KeyPrefix;
+    use crate::layout::{KeyPrefix, LayoutKind};
 
     fn put(key: &'static str, created: u64) -> Event {
         Event::Put(Entry {
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn changes_come_in_the_order_of_paths_whatever_order_the_store_has() {
-        let layout = Layout::new(KeyPrefix::default());
+        let layout = Layout::new(LayoutKind::Native, KeyPrefix::default());
         let events = vec![
             put("/caddy/meta/b", 9),
             Event::Delete { key: Key::new("/caddy/meta/c"), revision: Revision(9) },

@@ -7,7 +7,6 @@ mod stream;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kv::{KvBackend, Revision};
 use crate::observe::operation;
-use crate::path::FilePath;
 use crate::storage::Storage;
 
 pub use event::{ChangeKind, WatchEvent};
@@ -51,12 +50,12 @@ impl<B: KvBackend> Storage<B> {
     }
 
     async fn changes(&self, path: &str, after: Option<Revision>) -> Result<ChangeStream> {
-        let path = FilePath::parse(path)?;
+        let path = self.keyspace().any_path(path)?;
         self.check_open()?;
         let client = self.client();
         let (hub, started) = client
             .watches
-            .hub(&client.backend, self.layout(), self.surroundings(), &client.background)
+            .hub(&client.backend, self.keyspace(), self.surroundings(), &client.background)
             .await?;
         let (live, reached) = hub.subscribe().ok_or_else(|| Error::new(ErrorKind::Closed))?;
         let after = match (after, started) {

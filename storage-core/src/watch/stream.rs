@@ -134,16 +134,15 @@ impl Following {
 
     /// Takes from the hub what is still to come, if the hub has not got further meanwhile.
     fn join(&mut self) {
-        match self.hub.subscribe() {
-            Some((live, reached)) => {
-                self.live = live;
-                match &mut self.behind {
-                    Some(behind) if reached > self.seen => behind.target = reached,
-                    _ => self.behind = None,
-                }
-            }
+        let Some((live, reached)) = self.hub.subscribe() else {
             // It has ended, and `live` says why.
-            None => (self.behind, self.has_outlived_hub) = (None, true),
+            (self.behind, self.has_outlived_hub) = (None, true);
+            return;
+        };
+        self.live = live;
+        match &mut self.behind {
+            Some(behind) if reached > self.seen => behind.target = reached,
+            _ => self.behind = None,
         }
     }
 

@@ -11,7 +11,6 @@ use crate::kv::{Cursor, Entry, Get, Key, KeyRange, KvBackend, Op, Projection, Tx
 use crate::layout::{Half, Layout};
 use crate::path::FilePath;
 use crate::problem::{Halves, Problem, ProblemKind, VerifyItem};
-use crate::record::Record;
 
 /// How many records are read at once.
 const RECORDS: u32 = 500;
@@ -34,10 +33,12 @@ pub(super) struct Files {
 /// One half of the files of a range, read in pages.
 struct Side {
     half: Half,
-    range: KeyRange,
+    /// All that it covers, and what of that is still to be read, in the order of keys.
+    ranges: Vec<KeyRange>,
+    left: VecDeque<KeyRange>,
+    /// Where the first of those goes on.
     cursor: Option<Cursor>,
     page: VecDeque<Entry>,
-    is_read: bool,
     /// All before this key was dealt with.
     position: Option<Key>,
 }
@@ -51,7 +52,7 @@ impl Files {
 
     /// Also looks at the file at this path.
     pub(super) fn look_at(&mut self, layout: &Layout, path: &FilePath) {
-        let side = |half| Side::new(half, KeyRange::single(layout.half(half, path)));
+        let side = |half| Side::new(half, vec![KeyRange::single(layout.half(half, path))]);
         self.ranges.push_back((side(Half::Data), side(Half::Meta)));
     }
 
@@ -79,7 +80,8 @@ impl Files {
         let Some((data, meta)) = self.ranges.front_mut() else { return Ok(step) };
         meta.fill(snapshot, RECORDS).await?;
         if data.wants_more() {
-            let wanted = contents(meta, self.buffer_bytes, self.largest).min(self.contents_at_once);
+            let wanted = contents(snapshot.storage.keyspace(), meta, self.buffer_bytes, self.largest)
+                .min(self.contents_at_once);
             data.fill(snapshot, wanted).await?;
             let bytes: usize = data.page.iter().map(|entry| entry.value.len()).sum();
             self.contents_at_once = if bytes > self.buffer_bytes {
@@ -88,9 +90,9 @@ impl Files {
                 (self.contents_at_once * 2).min(CONTENTS)
             };
         }
-        while let Some((rest, content, record)) = next_pair(snapshot.storage.layout(), data, meta) {
+        while let Some((rest, content, record)) = next_pair(snapshot.storage.keyspace(), data, meta) {
             step.found_keys = true;
-            let file = snapshot.storage.layout().file_of_rest(&rest);
+            let file = snapshot.storage.keyspace().file_of_rest(&rest);
             let Some(path) = file else {
                 let keys = [content, record].into_iter().flatten().map(|entry| entry.key);
                 step.items.extend(
@@ -105,7 +107,7 @@ impl Files {
                     }
                 }
             }
-            let mut verdict = judge(snapshot.storage.layout(), &path, record.as_ref(), content.as_ref());
+            let mut verdict = judge(snapshot.storage.keyspace(), &path, record.as_ref(), content.as_ref());
             if matches!(verdict, Verdict::Wrong(_)) {
                 verdict = judge_now(&snapshot.storage, &path).await?;
             }
@@ -124,38 +126,43 @@ impl Files {
 }
 
 impl Side {
-    fn new(half: Half, range: KeyRange) -> Self {
-        Self { half, range, cursor: None, page: VecDeque::new(), is_read: false, position: None }
+    fn new(half: Half, ranges: Vec<KeyRange>) -> Self {
+        let left = ranges.iter().cloned().collect();
+        Self { half, ranges, left, cursor: None, page: VecDeque::new(), position: None }
     }
 
     fn wants_more(&self) -> bool {
-        self.page.is_empty() && !self.is_read
+        self.page.is_empty() && !self.left.is_empty()
     }
 
     fn is_over(&self) -> bool {
-        self.page.is_empty() && self.is_read
+        self.page.is_empty() && self.left.is_empty()
     }
 
     fn start_at(&mut self, layout: &Layout, rest: Option<&[u8]>) {
         self.page.clear();
-        self.is_read = false;
-        self.cursor = rest.map(|rest| Cursor::at(layout.with_rest(self.half, rest)));
-        self.position = self.cursor.as_ref().map(|cursor| cursor.key.clone());
+        self.cursor = None;
+        self.position = rest.map(|rest| layout.with_rest(self.half, rest));
+        let from = |range: &KeyRange| match &self.position {
+            Some(position) => range.starting_at(position),
+            None => range.clone(),
+        };
+        // Where all files of a range were dealt with before a compaction nothing is left to be read.
+        self.left = self.ranges.iter().map(from).filter(|range| !range.is_empty()).collect();
     }
 
     /// Reads the next page that holds something, if none is left.
     async fn fill<B: KvBackend>(&mut self, snapshot: &mut Snapshot<B>, limit: u32) -> Result<(), StepError> {
-        while self.wants_more() {
-            // Where all files of the range were dealt with before a compaction nothing is left to be read.
-            if self.cursor.as_ref().is_some_and(|cursor| self.range.starting_at(&cursor.key).is_empty()) {
-                self.is_read = true;
-                break;
-            }
-            let page =
-                snapshot.page(&self.range, self.cursor.as_ref(), limit, Projection::KeysAndValues).await?;
+        while self.page.is_empty()
+            && let Some(range) = self.left.front()
+        {
+            let cursor = self.cursor.as_ref();
+            let page = snapshot.page(range, cursor, limit, Projection::KeysAndValues).await?;
             self.page = page.entries.into();
-            self.is_read = page.next.is_none();
             self.cursor = page.next;
+            if self.cursor.is_none() {
+                self.left.pop_front();
+            }
         }
         Ok(())
     }
@@ -192,9 +199,10 @@ fn next_pair(
 }
 
 /// How many contents may be read at once, by what the records say of their sizes.
-fn contents(meta: &Side, buffer_bytes: usize, largest: usize) -> u32 {
+fn contents(layout: &Layout, meta: &Side, buffer_bytes: usize, largest: usize) -> u32 {
     let sizes = meta.page.iter().map(|entry| {
-        let size = Record::decode(&entry.value).ok().and_then(|record| usize::try_from(record.size).ok());
+        let facts = layout.decode_record(&entry.value).ok();
+        let size = facts.and_then(|facts| usize::try_from(facts.size).ok());
         size.unwrap_or(largest)
     });
     // Behind the last record that is known there may be contents of any size.
@@ -209,7 +217,7 @@ fn contents(meta: &Side, buffer_bytes: usize, largest: usize) -> u32 {
 
 /// Judges a file by what is there now.
 async fn judge_now<B: KvBackend>(storage: &Storage<B>, path: &FilePath) -> Result<Verdict> {
-    let layout = storage.layout();
+    let layout = storage.keyspace();
     let get = |half| Op::Get(Get::key(layout.half(half, path)));
     let [data, meta] = storage.read(Txn::new().then(get(Half::Data)).then(get(Half::Meta))).await?;
     Ok(judge(layout, path, meta.first(), data.first()))
@@ -217,7 +225,7 @@ async fn judge_now<B: KvBackend>(storage: &Storage<B>, path: &FilePath) -> Resul
 
 /// Whether a path is both file and directory now.
 async fn both<B: KvBackend>(storage: &Storage<B>, path: FilePath) -> Result<Option<Problem>> {
-    let layout = storage.layout();
+    let layout = storage.keyspace();
     let key = layout.meta(&path);
     let file = Get::key(key.clone()).with_projection(Projection::KeysOnly);
     let below = Get::range(layout.meta_below(&path)).with_limit(ONE).with_projection(Projection::KeysOnly);

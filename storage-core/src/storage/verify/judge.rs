@@ -2,11 +2,11 @@
 
 use crate::checksum::Sha1Digest;
 use crate::kv::Entry;
-use crate::layout::Layout;
+use crate::layout::{Layout, LayoutKind};
 use crate::metadata::Metadata;
 use crate::path::FilePath;
 use crate::problem::{Halves, Problem, ProblemKind};
-use crate::record::{Record, RecordError};
+use crate::record::RecordError;
 
 /// What two values are.
 #[derive(Debug)]
@@ -33,9 +33,14 @@ pub(crate) fn judge(
     let key = if record.is_some() { layout.meta(path) } else { layout.data(path) };
     let wrong = |kind| Problem::of_file(kind, path.clone(), key.clone(), halves);
     let Some(record) = record else {
-        return content.map_or(Verdict::Nothing, |_| Verdict::Wrong(wrong(ProblemKind::ContentAlone)));
+        let kind = match layout.kind() {
+            LayoutKind::Native => ProblemKind::ContentAlone,
+            // Among the files are all keys of others below the prefix.
+            LayoutKind::CaddyEtcd => ProblemKind::ContentUnclaimed,
+        };
+        return content.map_or(Verdict::Nothing, |_| Verdict::Wrong(wrong(kind)));
     };
-    let decoded = match Record::decode(&record.value) {
+    let decoded = match layout.decode_record(&record.value) {
         Ok(decoded) => decoded,
         Err(RecordError::Later(version)) => {
             return Verdict::Wrong(wrong(ProblemKind::MetadataLater { version }));
@@ -46,12 +51,15 @@ pub(crate) fn judge(
         }
     };
     let Some(content) = content else { return Verdict::Wrong(wrong(ProblemKind::MetadataAlone)) };
-    let found = content.value.len() as u64;
+    let Some(content) = layout.decode_content(content.value.clone()) else {
+        return Verdict::Wrong(wrong(ProblemKind::ChecksumMismatch).with_detail("it is no base64"));
+    };
+    let found = content.len() as u64;
     if decoded.size != found {
         return Verdict::Wrong(wrong(ProblemKind::SizeMismatch { stored: decoded.size, found }));
     }
-    if decoded.sha1 != Sha1Digest::of(&content.value) {
+    if decoded.sha1 != Sha1Digest::of(&content) {
         return Verdict::Wrong(wrong(ProblemKind::ChecksumMismatch));
     }
-    Verdict::Whole(Metadata::of_record(path.clone(), &decoded, record.mod_revision))
+    Verdict::Whole(Metadata::of_facts(path.clone(), &decoded, record.mod_revision))
 }

@@ -69,7 +69,7 @@ impl<B: KvBackend> Storage<B> {
     /// `NotFound` when nothing is at or below the path. An empty root is whole.
     #[expect(clippy::needless_pass_by_value, reason = "options are given away, as everywhere")]
     pub fn verify(&self, path: &str, options: VerifyOptions) -> VerifyStream {
-        let pages = match FilePath::parse(path) {
+        let pages = match self.keyspace().any_path(path) {
             Ok(path) => {
                 let verifier = Verifier::new(self.clone(), path, &options);
                 stream::try_unfold(verifier, |mut verifier| async move {
@@ -152,7 +152,7 @@ impl From<Error> for StepError {
 impl<B: KvBackend> Verifier<B> {
     fn new(storage: Storage<B>, path: FilePath, options: &VerifyOptions) -> Self {
         let VerifyOptions { buffer_bytes } = *options;
-        let layout = storage.layout();
+        let layout = storage.keyspace();
         let mut files = Files::new(buffer_bytes, storage.shared.backend.limits().max_value_bytes);
         let mut stages = VecDeque::new();
         if path.is_root() {
@@ -192,7 +192,7 @@ impl<B: KvBackend> Verifier<B> {
                     self.starts += 1;
                     self.snapshot.at = None;
                     if let Stage::Files(files) = stage {
-                        files.forget_pages(self.snapshot.storage.layout());
+                        files.forget_pages(self.snapshot.storage.keyspace());
                     }
                 }
                 Err(StepError::Compacted) => {

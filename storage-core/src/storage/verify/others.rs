@@ -16,6 +16,8 @@ pub(super) enum Subject {
     Deletions,
     Locks,
     Sessions,
+    /// Those of members that run the Go module.
+    GoLocks,
     /// None.
     Nothing,
 }
@@ -28,7 +30,11 @@ impl Subject {
             (Self::Locks, layout.locks()),
             (Self::Sessions, layout.sessions()),
         ];
-        known.into_iter().chain(layout.elsewhere().into_iter().map(|range| (Self::Nothing, range)))
+        let of_go = layout.locks_of_go().into_iter().map(|range| (Self::GoLocks, range));
+        known
+            .into_iter()
+            .chain(of_go)
+            .chain(layout.elsewhere().into_iter().map(|range| (Self::Nothing, range)))
     }
 }
 
@@ -52,7 +58,7 @@ impl Others {
             _ => Projection::KeysAndValues,
         };
         let page = snapshot.page(&self.range, self.cursor.as_ref(), AT_ONCE, projection).await?;
-        let layout = snapshot.storage.layout();
+        let layout = snapshot.storage.keyspace();
         let found_keys = !page.entries.is_empty();
         let mut problems: Vec<Problem> = Vec::new();
         for entry in page.entries {
@@ -89,6 +95,10 @@ impl Others {
             Subject::Locks if layout.of_place(&entry.key).is_none() => return Some(ProblemKind::UnknownKey),
             Subject::Locks if entry.lease.is_none() => return Some(ProblemKind::LockWithoutLease),
             Subject::Sessions if !layout.is_session(&entry.key) => return Some(ProblemKind::UnknownKey),
+            Subject::GoLocks if layout.of_go_lock(&entry.key).is_none() => {
+                return Some(ProblemKind::UnknownKey);
+            }
+            Subject::GoLocks => layout.is_go_lock(&entry.value),
             Subject::Locks | Subject::Sessions => Identity::decode(&entry.value).is_some(),
         };
         (!is_readable).then_some(ProblemKind::RecordUnreadable)
