@@ -92,6 +92,14 @@ const CADDY_ETCD: &[Exclusion] = &[
     exclude("FS-FORMAT-5", "the record of deletions is `lock/md//deleted`"),
     exclude("FS-DAMAGE-3", "the records of the Go module have no version"),
     exclude(
+        "FS-VERIFY-3",
+        "whatever lies below the prefix is among the files, and told of as content without metadata",
+    ),
+    exclude(
+        "FS-QUARANTINE-1",
+        "the quarantine is `lock/md//quarantine/`, and content without metadata is not moved",
+    ),
+    exclude(
         "FS-LOCK-3",
         "no name has an empty component, `.` or `..`: the Go module would take it for another one",
     ),

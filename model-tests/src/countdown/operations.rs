@@ -10,7 +10,7 @@ use futures::{FutureExt, StreamExt, TryStreamExt};
 use storage_core::kv::Revision;
 use storage_core::{
     ChangeStream, DirEntry, Error, ListItem, ListOptions, LoadOrStore, LockOptions, Metadata, Replaces,
-    Storage, StoreOptions, Version, WatchEvent,
+    Storage, StoreOptions, VerifyItem, VerifyOptions, Version, WatchEvent,
 };
 
 use super::scene::Scene;
@@ -75,6 +75,18 @@ pub(super) const OPERATIONS: &[Operation] = &[
         let version = Version::new(Revision(first_version(scene)));
         shown(&[scene.tree.store_with("a", "new", options.with_replaces(Replaces::Version(version))).await?])
     }),
+    operation!("Storage::verify", Files, |scene| {
+        let items: Vec<_> = scene.tree.verify("", VerifyOptions::new()).try_collect().await?;
+        let (mut whole, mut wrong) = (Vec::new(), Vec::new());
+        for item in items {
+            match item {
+                VerifyItem::Whole(metadata) => whole.push(metadata),
+                other => wrong.push(other),
+            }
+        }
+        format!("{} and {wrong:?}", shown(&whole))
+    }),
+    operation!("Storage::quarantined", Files, |scene| format!("{:?}", scene.tree.quarantined().await?)),
     operation!("Storage::survey", Files, |scene| {
         let survey = scene.tree.survey().await?;
         format!("{} and {:?}", shown(&survey.files), survey.findings)

@@ -7,6 +7,8 @@ mod locks;
 mod member;
 mod names;
 mod stored;
+mod verifying;
 
 /// The case tables, in the order of the contract.
-pub(crate) const SUBJECTS: &[&[Case]] = &[stored::CASES, detection::CASES, names::CASES, locks::CASES];
+pub(crate) const SUBJECTS: &[&[Case]] =
+    &[stored::CASES, detection::CASES, names::CASES, locks::CASES, verifying::CASES];

@@ -17,11 +17,11 @@ mod list_pages;
 mod lost_answers;
 mod lost_races;
 mod paths;
-mod quarantine;
+pub(crate) mod quarantine;
 mod rename;
 mod stat;
 pub(crate) mod support;
-mod verify;
+pub(crate) mod verify;
 
 /// The case tables, in the order of the contract.
 pub(crate) const SUBJECTS: &[&[Case]] = &[

@@ -43,7 +43,7 @@ async fn raw_halves(context: &Context, place: &str, path: &str) -> (Option<Bytes
     (half("data").await, half("meta").await)
 }
 
-async fn damaged_files_are_moved_as_they_are(context: Context) {
+pub(crate) async fn damaged_files_are_moved_as_they_are(context: Context) {
     let (tree, damaged_files) = damaged_tree(&context).await;
     let before = everything(&tree).await;
     let mut moved = 0;
@@ -72,7 +72,7 @@ async fn damaged_files_are_moved_as_they_are(context: Context) {
     assert!(after.iter().all(|path| before.contains(path)), "{after:?}");
 }
 
-async fn a_file_is_seen_in_one_place_at_a_time(context: Context) {
+pub(crate) async fn a_file_is_seen_in_one_place_at_a_time(context: Context) {
     let tree = open_with(&context, &["a"]).await;
     raw_put(&context, "data/a", "flipped").await;
     let newest = raw_tree(&context).await.iter().map(|entry| entry.mod_revision).max().unwrap();
@@ -106,7 +106,10 @@ async fn what_has_changed_since_is_left_alone(context: Context) {
     raw_put(&context, "data/a", "alone").await;
     let problem = problem_at(&tree, "a").await;
     tree.store("a", "well again").await.unwrap();
-    unchanged(&problem).await;
+    // In the layout of caddy-etcd content alone is never moved.
+    if problem.kind.is_movable() {
+        unchanged(&problem).await;
+    }
     // At the same time as well, were it by an attempt that is late.
     let problem = damage().await;
     let faulty = open_faulty(&context, TIMEOUT).await;
@@ -251,7 +254,7 @@ async fn what_is_damaged_or_in_the_way_is_not_moved_back(context: Context) {
     assert_eq!(tree.load("dir/a").await.unwrap(), "dir/a");
 }
 
-async fn only_who_asks_for_it_deletes_from_the_quarantine(context: Context) {
+pub(crate) async fn only_who_asks_for_it_deletes_from_the_quarantine(context: Context) {
     let tree = open_with(&context, &["a", "b", "quarantine/file"]).await;
     let (one, other) =
         (whole_in_quarantine(&context, &tree, "a").await, whole_in_quarantine(&context, &tree, "b").await);

@@ -29,7 +29,7 @@ pub(super) async fn verify(tree: &Tree, path: &str) -> Vec<VerifyItem> {
     tree.verify(path, VerifyOptions::new()).try_collect().await.unwrap()
 }
 
-pub(super) async fn problems(tree: &Tree, path: &str) -> Vec<Problem> {
+pub(crate) async fn problems(tree: &Tree, path: &str) -> Vec<Problem> {
     let items = verify(tree, path).await;
     items
         .into_iter()
@@ -186,7 +186,7 @@ async fn keys_that_no_path_is_mapped_to_are_found(context: Context) {
     assert_eq!(problems(&tree, "dir").await.len(), 5, "below the path only");
 }
 
-async fn what_is_no_file_is_looked_at_too(context: Context) {
+pub(crate) async fn what_is_no_file_is_looked_at_too(context: Context) {
     let tree = open_with(&context, &["a", "b"]).await;
     let guard = tree.lock("held").await.unwrap();
     tree.delete("b").await.unwrap();

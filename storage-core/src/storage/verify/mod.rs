@@ -71,7 +71,7 @@ impl<B: KvBackend> Storage<B> {
     pub fn verify(&self, path: &str, options: VerifyOptions) -> VerifyStream {
         let pages = match self.keyspace().any_path(path) {
             Ok(path) => {
-                let verifier = Verifier::new(self.clone(), path, &options);
+                let verifier = Verifier::new(self.clone(), path, options.buffer_bytes);
                 stream::try_unfold(verifier, |mut verifier| async move {
                     Ok(verifier.next_items().await?.map(|items| (items, verifier)))
                 })
@@ -150,8 +150,7 @@ impl From<Error> for StepError {
 }
 
 impl<B: KvBackend> Verifier<B> {
-    fn new(storage: Storage<B>, path: FilePath, options: &VerifyOptions) -> Self {
-        let VerifyOptions { buffer_bytes } = *options;
+    fn new(storage: Storage<B>, path: FilePath, buffer_bytes: usize) -> Self {
         let layout = storage.keyspace();
         let mut files = Files::new(buffer_bytes, storage.shared.backend.limits().max_value_bytes);
         let mut stages = VecDeque::new();
