@@ -21,6 +21,7 @@ pub(crate) const CASES: &[Case] = &[
     case!(["FS-WATCH-5"], what_is_no_file_is_passed_over),
     case!(["FS-WATCH-12"], the_stream_ends_when_the_storage_is_closed),
     case!(["FS-WATCH-12"], a_stream_that_still_looks_for_what_it_has_missed_ends_as_well),
+    case!(["FS-WATCH-12"], nothing_comes_of_streams_of_a_closed_storage),
     case!(["FS-WATCH-12"], the_stream_goes_on_when_all_handles_are_dropped),
 ];
 
@@ -177,6 +178,27 @@ async fn a_stream_that_still_looks_for_what_it_has_missed_ends_as_well(context: 
     let mut unread = tree.watch_after("", stored).await.unwrap();
     tree.close().await.unwrap();
     for stream in [&mut waiting, &mut unread] {
+        let end = tokio::time::timeout(Context::PATIENCE, stream.next()).await.expect("the stream ends");
+        assert!(end.is_none(), "{end:?}");
+    }
+}
+
+async fn nothing_comes_of_streams_of_a_closed_storage(context: Context) {
+    let (tree, writer) = (open(&context).await, open(&context).await);
+    let stored = revision(&tree.store("a", "x").await.unwrap());
+    let _guard = tree.lock("l").await.unwrap();
+    // They look for what they have missed, and will see that change before they are polled again. More than one, for what
+    // happens at the same time comes in any order.
+    let mut streams = Vec::new();
+    for _ in 0..20 {
+        let mut stream = tree.watch_after("", stored).await.unwrap();
+        assert!(tokio::time::timeout(Duration::from_millis(20), stream.next()).await.is_err());
+        streams.push(stream);
+    }
+    writer.store("a", "y").await.unwrap();
+    tree.close().await.unwrap();
+    context.sleep(Duration::from_millis(50)).await;
+    for mut stream in streams {
         let end = tokio::time::timeout(Context::PATIENCE, stream.next()).await.expect("the stream ends");
         assert!(end.is_none(), "{end:?}");
     }

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use storage_core::kv::Revision;
-use storage_core::{ChangeKind, ChangeStream, ListOptions, WatchEvent};
+use storage_core::{ChangeKind, ChangeStream, ErrorKind, ListOptions, WatchEvent};
 
 use super::support::{changes, expect, expect_resync, next, revision};
 use crate::decorate::{Call, Fault, Faulty};
 use crate::files::support::{open, open_with, options};
+use crate::locks::lost_answers::first;
 use crate::tree::{FaultyTree, Tree};
 use crate::{Case, Context, case};
 
@@ -24,6 +25,7 @@ pub(crate) const CASES: &[Case] = &[
     case!(["FS-WATCH-6", "FS-WATCH-8"], who_resumes_after_a_compaction_waits_an_outage_out),
     case!(["FS-WATCH-8"], what_was_compacted_away_is_a_resync_for_all),
     case!(["FS-WATCH-8"], a_resync_is_not_followed_by_what_was_told_before_it),
+    case!(["FS-WATCH-6", "FS-WATCH-8"], who_has_caught_up_is_told_of_no_gap_that_others_had),
     case!(["FS-WATCH-8"], after_a_resync_a_list_and_what_follows_are_the_tree),
 ];
 
@@ -252,4 +254,26 @@ async fn a_resync_is_not_followed_by_what_was_told_before_it(context: Context) {
     assert!(expect_resync(&mut late).await >= second);
     let third = revision(&writer.store("a", "3").await.unwrap());
     expect(&mut late, &[("~a", third)]).await;
+}
+
+async fn who_has_caught_up_is_told_of_no_gap_that_others_had(context: Context) {
+    let (tree, writer) = (open_faulty(&context).await, open(&context).await);
+    let mut running = tree.watch("").await.unwrap();
+    let stored = revision(&writer.store("a", "1").await.unwrap());
+    expect(&mut running, &[("+a", stored)]).await;
+    let mut late = tree.watch_after("", Revision::ZERO).await.unwrap();
+    tree.backend().compact_watches();
+    expect_resync(&mut running).await;
+    // The watch that all share is refused, and with that they end; not before who is late has what there was.
+    let refusal = Fault::NoSpace { applied: false };
+    tree.backend().inject(first(1, |call| matches!(call, Call::Watch(..)), refusal));
+    tree.backend().drop_watches();
+    until_refused(&mut running).await;
+    expect(&mut late, &[("+a", stored)]).await;
+    until_refused(&mut late).await;
+}
+
+async fn until_refused(stream: &mut ChangeStream) {
+    let item = tokio::time::timeout(Context::PATIENCE, stream.next()).await.expect("the stream ends");
+    assert_eq!(item.map(|item| item.map_err(|error| error.kind())), Some(Err(ErrorKind::NoSpace)));
 }

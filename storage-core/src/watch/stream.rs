@@ -43,6 +43,8 @@ pub(super) struct Following {
     seen: Revision,
     /// Up to where the changes have to be fetched from the store, because the hub told them before this consumer came.
     behind: Option<CatchUp>,
+    /// Whether the hub has ended while this one caught up, which may have got further than what the hub still says.
+    has_outlived_hub: bool,
     ready: VecDeque<WatchEvent>,
 }
 
@@ -74,7 +76,7 @@ impl Following {
         let backoff = Backoff::new(&hub.surroundings);
         let catch_up = CatchUp { target: reached, batches: None, backoff };
         let behind = (after < reached).then_some(catch_up);
-        Self { hub, live, path, seen: after, behind, ready: VecDeque::new() }
+        Self { hub, live, path, seen: after, behind, has_outlived_hub: false, ready: VecDeque::new() }
     }
 
     /// The stream, which keeps something until it is dropped.
@@ -94,6 +96,7 @@ impl Following {
             if self.behind.is_some() {
                 let hub = Arc::clone(&self.hub);
                 let step = tokio::select! {
+                    biased;
                     // What the hub has told meanwhile must not follow with a gap.
                     () = hub.closed() => return Ok(None),
                     step = self.catch_up() => step,
@@ -104,6 +107,7 @@ impl Following {
             match self.live.recv().await {
                 Ok(Message::Changes(revision, changes)) if revision > self.seen => self.take(&changes),
                 Ok(Message::Changes(..)) => {}
+                Ok(Message::Resync(revision)) if self.has_outlived_hub && revision <= self.seen => {}
                 // Also one that goes back: the store may have been restored from a backup.
                 Ok(Message::Resync(revision)) => self.resync(revision),
                 Ok(Message::Refused(error)) => {
@@ -130,16 +134,15 @@ impl Following {
 
     /// Takes from the hub what is still to come, if the hub has not got further meanwhile.
     fn join(&mut self) {
-        match self.hub.subscribe() {
-            Some((live, reached)) => {
-                self.live = live;
-                match &mut self.behind {
-                    Some(behind) if reached > self.seen => behind.target = reached,
-                    _ => self.behind = None,
-                }
-            }
+        let Some((live, reached)) = self.hub.subscribe() else {
             // It has ended, and `live` says why.
-            None => self.behind = None,
+            (self.behind, self.has_outlived_hub) = (None, true);
+            return;
+        };
+        self.live = live;
+        match &mut self.behind {
+            Some(behind) if reached > self.seen => behind.target = reached,
+            _ => self.behind = None,
         }
     }
 
@@ -177,8 +180,9 @@ impl Following {
                 }
             }
             Some(Ok(Step::Compacted(newest, live))) => {
-                if let Some(live) = live {
-                    self.live = live;
+                match live {
+                    Some(live) => self.live = live,
+                    None => self.has_outlived_hub = true,
                 }
                 self.behind = None;
                 self.resync(newest);
