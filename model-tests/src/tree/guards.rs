@@ -1,5 +1,6 @@
 //! Taking, holding and losing locks.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -114,7 +115,7 @@ impl Run {
     ) -> Result<Disturbed, TestCaseError> {
         let Some(held) = self.take_guard(number) else { return Ok(None) };
         let attempt = self.attempt(held.client, trouble, held.guard.unlock()).await;
-        let disturbed = attempt.disturbs_locks();
+        let disturbed = self.disturbs_waiting(&attempt);
         let expected = match held.state {
             State::Held => Ok(()),
             State::Lost => Err(vec![ErrorKind::LockLost]),
@@ -135,7 +136,7 @@ impl Run {
     ) -> Result<Disturbed, TestCaseError> {
         let storage = self.storages[client].clone();
         let attempt = self.attempt(client, trouble, storage.unlock(name)).await;
-        let disturbed = attempt.disturbs_locks();
+        let disturbed = self.disturbs_waiting(&attempt);
         let is_it =
             |held: &&mut Held| held.client == client && held.name == name && held.state == State::Held;
         let held = self.guards.iter_mut().find(is_it);
@@ -249,7 +250,7 @@ impl Run {
     ) -> Result<Disturbed, TestCaseError> {
         let storage = self.storages[client].clone();
         let attempt = self.attempt(client, trouble, storage.break_lock(name)).await;
-        let disturbed = attempt.disturbs_locks();
+        let disturbed = self.disturbs_waiting(&attempt);
         let holder = self.locks.holder(name);
         match (attempt.result, attempt.fault) {
             (Some(Err(error)), _) if !is_name(name) => prop_assert_eq!(error.kind(), ErrorKind::InvalidName),
@@ -267,6 +268,17 @@ impl Run {
             (None, fault) => prop_assert!(matches!(fault, Some(Kind::Hang)), "no answer with {:?}", fault),
         }
         Ok(disturbed)
+    }
+
+    /// The fault if nobody can tell what an operation that frees a lock has done to the queues. It may have freed it before
+    /// or after somebody's deadline, who has the lock now or has given up.
+    fn disturbs_waiting<T>(&self, attempt: &Attempt<T>) -> Disturbed {
+        attempt.disturbs_locks().or(attempt.fault.filter(|_| self.is_deadline_in(&attempt.took)))
+    }
+
+    /// Whether the deadline of somebody who waits, or waited, is within this time.
+    pub(super) fn is_deadline_in(&self, time: &RangeInclusive<Instant>) -> bool {
+        self.waiting.iter().any(|waiting| waiting.deadline.is_some_and(|at| time.contains(&at)))
     }
 
     pub(super) fn lose_session(&mut self, client: usize) {

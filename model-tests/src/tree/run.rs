@@ -1,5 +1,6 @@
 //! Makes random steps on a tree through two storages, and holds every answer against the models.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use std::time::Duration;
@@ -68,6 +69,8 @@ pub(super) struct Attempt<T> {
     pub(super) result: Option<Result<T, Error>>,
     /// The fault that some of its calls have suffered.
     pub(super) fault: Option<Kind>,
+    /// From when it was made until it was answered.
+    pub(super) took: RangeInclusive<Instant>,
 }
 
 impl<T> Attempt<T> {
@@ -192,17 +195,20 @@ impl Run {
         trouble: Option<Trouble>,
         operation: impl Future<Output = Result<T, Error>>,
     ) -> Attempt<T> {
+        let made = Instant::now();
         let Some(trouble) = trouble else {
-            return Attempt { result: timeout(GIVE_UP, operation).await.ok(), fault: None };
+            let result = timeout(GIVE_UP, operation).await.ok();
+            return Attempt { result, fault: None, took: made..=Instant::now() };
         };
         let struck = self.inject(client, trouble);
         let result = timeout(GIVE_UP, operation).await.ok();
+        let took = made..=Instant::now();
         self.backends[client].heal();
         let fault = struck.load(SeqCst).then_some(trouble.fault);
         if fault.is_some() {
             sleep(LATEST + SOON).await;
         }
-        Attempt { result, fault }
+        Attempt { result, fault, took }
     }
 
     /// Lets some of the calls of a client fail from now on; whether any has is told by the answer.
@@ -294,7 +300,8 @@ impl Run {
     async fn reopen(&mut self, client: usize, trouble: Option<Trouble>) -> Result<Disturbed, TestCaseError> {
         let storage = self.storages[client].clone();
         let closed = self.attempt(client, trouble, storage.close()).await;
-        match (closed.result, closed.fault) {
+        let fault = closed.fault;
+        match (closed.result, fault) {
             (Some(Ok(())), None) => {}
             (Some(_), Some(_)) => sleep(LOCK_TIMEOUT + SOON).await,
             (result, fault) => prop_assert!(false, "closing: {result:?} with {fault:?}"),
@@ -318,7 +325,8 @@ impl Run {
                 Ok(storage) => storage,
                 Err(error) => return Err(TestCaseError::fail(format!("opening again: {error:?}"))),
             };
-        Ok(None)
+        // If the store has not ended the session its lease has, at some time.
+        Ok(fault.filter(|_| self.is_deadline_in(&(*closed.took.start()..=Instant::now()))))
     }
 
     /// Releases everything and reads every watch to its end; nothing is left then but files.
