@@ -147,8 +147,8 @@ async fn what_does_not_fit_is_left_alone(context: Context) {
     let overhead = Txn::new().request_bytes() + 100 + raw_key(&context, "data/a").as_bytes().len();
     let largest = (limits.max_request_bytes - overhead).min(limits.max_value_bytes);
     for half in ["data", "meta"] {
-        let content = if context.layout() == LayoutKind::Native { largest } else { largest / 4 * 3 };
-        raw_put(&context, &format!("{half}/a"), vec![7; content]).await;
+        let size = if context.layout() == LayoutKind::Native { largest } else { largest / 4 * 3 };
+        raw_put(&context, &format!("{half}/a"), vec![7; size]).await;
     }
     let before = raw_tree(&context).await;
     let result = tree.quarantine(&problem_at(&tree, "a").await).await;

@@ -294,7 +294,7 @@ async fn make(context: &Context, tree: &Tree, count: usize) {
     for half in ["data/template", "meta/template"] {
         values.push(client.get(raw_key(context, half)).await.unwrap().unwrap().value);
     }
-    let [content, record] = &values[..] else { unreachable!("there are two") };
+    let [stored, record] = &values[..] else { unreachable!("there are two") };
     tree.delete("template").await.unwrap();
     let numbers: Vec<usize> = (0..count).collect();
     for chunk in numbers.chunks(client.limits().max_txn_ops / 2) {
@@ -306,7 +306,7 @@ async fn make(context: &Context, tree: &Tree, count: usize) {
                 lease: None,
             };
             if number % 100 != 7 {
-                txn = txn.then(put("data", content.clone()));
+                txn = txn.then(put("data", stored.clone()));
             }
             if number % 100 != 8 {
                 txn = txn.then(put("meta", record.clone()));
