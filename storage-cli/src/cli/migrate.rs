@@ -24,8 +24,8 @@ pub(crate) struct Migrate {
     #[arg(long)]
     pub(crate) cut_over: bool,
     /// How long nothing may change in the source before a cut-over is done.
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = quiet)]
-    pub(crate) quiet: Duration,
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = settle)]
+    pub(crate) settle: Duration,
     /// What to do with files whose names kvfs refuses, or that have files below them: report them, which ends with code
     /// 4; skip them; or store them below another directory, with rename=DIRECTORY.
     #[arg(long, value_name = "HOW", default_value = "report", value_parser = refused)]
@@ -60,7 +60,7 @@ fn refused(text: &str) -> Result<Refused, String> {
     }
 }
 
-fn quiet(text: &str) -> Result<Duration, String> {
+fn settle(text: &str) -> Result<Duration, String> {
     let duration: jiff::SignedDuration =
         text.parse().map_err(|_| "a duration is like 10s or 1m".to_owned())?;
     Duration::try_from(duration).map_err(|_| "it must not be negative".to_owned())

@@ -44,7 +44,7 @@ pub(super) async fn run(
     let mut changes = from.watch("").await.map_err(|error| failed(&error))?;
     for _ in 0..MOST_PASSES {
         pass(ends, args, report, interrupt, session).await?;
-        let is_quiet = tokio::time::timeout(args.quiet, async {
+        let is_quiet = tokio::time::timeout(args.settle, async {
             // Those that the pass has seen are over at once.
             loop {
                 match changes.next().await {
