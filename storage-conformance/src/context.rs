@@ -26,7 +26,7 @@ struct Sabotage {
 
 impl Context {
     /// The longest that a case waits for something that must happen: far more than any store needs.
-    pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+    pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
     /// How often [`eventually`](Self::eventually) looks.
     const POLL: Duration = Duration::from_millis(20);
 

@@ -264,12 +264,15 @@ async fn who_has_caught_up_is_told_of_no_gap_that_others_had(context: Context) {
     let mut late = tree.watch_after("", Revision::ZERO).await.unwrap();
     tree.backend().compact_watches();
     expect_resync(&mut running).await;
+    // The watch after that one is there when it tells of something.
+    let second = revision(&writer.store("b", "2").await.unwrap());
+    expect(&mut running, &[("+b", second)]).await;
     // The watch that all share is refused, and with that they end; not before who is late has what there was.
     let refusal = Fault::NoSpace { applied: false };
     tree.backend().inject(first(1, |call| matches!(call, Call::Watch(..)), refusal));
     tree.backend().drop_watches();
     until_refused(&mut running).await;
-    expect(&mut late, &[("+a", stored)]).await;
+    expect(&mut late, &[("+a", stored), ("+b", second)]).await;
     until_refused(&mut late).await;
 }
 
