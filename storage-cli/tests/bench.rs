@@ -3,7 +3,8 @@
 
 mod support;
 
-use support::{Kvfs, on_each_etcd, started::until};
+use support::started::{interrupt, until};
+use support::{Kvfs, on_each_etcd};
 
 const OPERATIONS: [&str; 9] =
     ["bare-read", "bare-write", "store", "load", "stat", "exists", "list-100", "delete", "lock-unlock"];
@@ -50,9 +51,10 @@ fn a_signal_ends_it_in_order() {
         let bench = kvfs.start(&["bench", "--seconds", "600"]);
         let writes = || etcd.etcdctl(&["get", "--prefix", "/caddy/kvfs-bench-", "--keys-only"]).unwrap();
         until("it should write", || writes().contains("/data/files/0").then_some(()));
-        bench.signal("INT");
+        let (signal, code) = interrupt();
+        bench.signal(signal);
         let run = bench.wait();
-        assert_eq!(run.code, 130, "{run:?}");
+        assert_eq!(run.code, code, "{run:?}");
         run.said(&["kvfs: bench: interrupted; ", " of 9 were measured", "what it has written is removed"]);
         assert_eq!(writes(), "");
     });

@@ -6,19 +6,12 @@ mod support;
 
 use std::fs;
 
-use support::started::{Started, until};
+use support::started::{Started, is_ignored, until};
 use support::{Kvfs, argument, on_each_etcd};
 
 /// Waits for a signal, whose trap it is given, and says when it can come.
 fn waiting(ready: &str) -> String {
     format!("eval \"$1\"; touch {ready}; until false; do sleep 0.02; done")
-}
-
-/// Whether this process, and so its children, were started to ignore a signal, as is usual in the background.
-fn is_ignored(number: u32) -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.is_some_and(|mask| u64::from_str_radix(mask.trim(), 16).unwrap() >> (number - 1) & 1 == 1)
 }
 
 #[test]

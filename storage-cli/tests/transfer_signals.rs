@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use support::archives::Tar;
-use support::started::{send, until};
+use support::started::{interrupt, send, until};
 use support::{Kvfs, argument, on_each_etcd};
 
 /// So many that no machine is done with them before the signal comes.
@@ -32,7 +32,7 @@ fn an_import_says_how_far_it_came_and_goes_on_from_there() {
         let folder = tempfile::tempdir().unwrap();
         let tar = large_tar(folder.path());
         let mut before = 0;
-        for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        for (signal, code) in [interrupt(), ("TERM", 143)] {
             let run = kvfs.start(&["import", argument(&tar)]);
             until("some files should be stored", || (stored(kvfs) > before).then_some(()));
             run.signal(signal);
@@ -101,8 +101,9 @@ fn a_store_that_does_not_answer_holds_nobody_for_long() {
             (names == "a/\nb/\n").then_some(())
         });
         etcd.pause().unwrap();
+        let (signal, code) = interrupt();
         for run in [&patient, &hasty] {
-            run.signal("INT");
+            run.signal(signal);
         }
         hasty.signal("TERM");
         let hasty = hasty.wait();
@@ -110,7 +111,7 @@ fn a_store_that_does_not_answer_holds_nobody_for_long() {
         assert!(send("0", &patient.pid()), "the other one waits for some seconds");
         let patient = patient.wait();
         etcd.resume().unwrap();
-        assert_eq!(patient.code, 130, "{patient:?}");
+        assert_eq!(patient.code, code, "{patient:?}");
         patient.said(&["interrupted", "running it again goes on"]);
     });
 }

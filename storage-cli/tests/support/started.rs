@@ -84,6 +84,18 @@ pub(crate) fn send(signal: &str, pid: &str) -> bool {
     kill.unwrap().success()
 }
 
+/// Whether this process, and so its children, were started to ignore a signal, as is usual in the background.
+pub(crate) fn is_ignored(number: u32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.is_some_and(|mask| u64::from_str_radix(mask.trim(), 16).unwrap() >> (number - 1) & 1 == 1)
+}
+
+/// The signal of Ctrl-C and the code that it ends with; another one where it is ignored.
+pub(crate) fn interrupt() -> (&'static str, i32) {
+    if is_ignored(2) { ("USR1", 128 + 10) } else { ("INT", 128 + 2) }
+}
+
 /// Looks until there is something to see.
 #[track_caller]
 pub(crate) fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
