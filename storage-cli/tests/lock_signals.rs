@@ -3,9 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a helper that fails fails the test")]
 
 mod support;
-
-use std::fs;
-
 use support::started::{Started, is_ignored, until};
 use support::{Kvfs, argument, on_each_etcd};
 
