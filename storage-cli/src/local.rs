@@ -82,7 +82,7 @@ pub(crate) fn write(path: &Path, content: &[u8], existing: Existing) -> io::Resu
     write_of(path, content, None, existing)
 }
 
-/// As [`write`], with the time at which the file counts as written, where the file system can hold it.
+/// As [`write()`], with the time at which the file counts as written, where the file system can hold it.
 pub(crate) fn write_of(
     path: &Path,
     content: &[u8],
