@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Command, ExitStatus, Output},
     sync::{Mutex, MutexGuard},
     thread,
 };
@@ -31,7 +31,12 @@ pub(super) fn run(test: &mut Command, tally: &mut Tally) -> Result<()> {
     let mut failed = run_all(together, AT_ONCE, tally)?;
     failed.append(&mut run_all(alone, 1, tally)?);
     if !failed.is_empty() {
-        bail!("failed: {}", failed.join(", "));
+        // Again, since thousands of lines may lie between here and where they were first.
+        for failure in &failed {
+            println!("\n     Failed {}\n{}", failure.name, failure.excerpt);
+        }
+        let names: Vec<_> = failed.iter().map(|failure| &*failure.name).collect();
+        bail!("failed: {}", names.join(", "));
     }
     if tally.passed == 0 {
         bail!("no test ran");
@@ -105,8 +110,31 @@ impl Program {
     }
 }
 
-/// Runs programs, so many at once, prints what each has said when it ends, and answers the names of those that failed.
-fn run_all(programs: Vec<Program>, at_once: usize, tally: &mut Tally) -> Result<Vec<String>> {
+/// A program that failed.
+#[derive(Debug, PartialEq)]
+struct Failure {
+    name: String,
+    /// How it ended, and of what it said the part about what failed.
+    excerpt: String,
+}
+
+impl Failure {
+    /// How many lines an excerpt has at most.
+    const LINES: usize = 60;
+
+    fn new(name: String, status: ExitStatus, said: &str) -> Self {
+        let about: Vec<_> = said.lines().skip_while(|line| *line != "failures:").collect();
+        let mut excerpt = vec![format!("{name} failed ({status})")];
+        excerpt.extend(about.iter().take(Self::LINES).map(ToString::to_string));
+        if about.len() > Self::LINES {
+            excerpt.push(format!("... and {} lines more", about.len() - Self::LINES));
+        }
+        Self { name, excerpt: excerpt.join("\n") }
+    }
+}
+
+/// Runs programs, so many at once, prints what each has said when it ends, and answers those that failed.
+fn run_all(programs: Vec<Program>, at_once: usize, tally: &mut Tally) -> Result<Vec<Failure>> {
     let waiting = Mutex::new(VecDeque::from(programs));
     let done = Mutex::new((Vec::new(), tally));
     let work = || -> Result<()> {
@@ -116,14 +144,15 @@ fn run_all(programs: Vec<Program>, at_once: usize, tally: &mut Tally) -> Result<
             let mut done = locked(&done);
             let (failed, tally) = &mut *done;
             println!("\n     Running {}", program.name);
-            for line in String::from_utf8_lossy(&output.stdout).lines() {
+            let said = String::from_utf8_lossy(&output.stdout);
+            for line in said.lines() {
                 println!("{line}");
                 tally.observe(line);
             }
             eprint!("{}", String::from_utf8_lossy(&output.stderr));
             if !output.status.success() {
                 println!("{} failed ({})", program.name, output.status);
-                failed.push(program.name);
+                failed.push(Failure::new(program.name, output.status, &said));
             }
         }
         Ok(())
@@ -184,7 +213,7 @@ mod tests {
         let missing = Path::new("/no/such/program");
         let mut tally = Tally::default();
         let programs = (0..7).map(|n| program(&n.to_string(), &cargo)).collect();
-        assert_eq!(run_all(programs, 3, &mut tally).unwrap(), Vec::<String>::new());
+        assert_eq!(run_all(programs, 3, &mut tally).unwrap(), []);
         assert!(run_all(vec![program("gone", missing)], 2, &mut tally).is_err());
     }
 
@@ -192,6 +221,24 @@ mod tests {
     #[test]
     fn a_program_that_fails_is_named_and_the_others_are_run() {
         let programs = ["true", "false", "true"].map(|name| program(name, Path::new(name)));
-        assert_eq!(run_all(programs.into(), 1, &mut Tally::default()).unwrap(), ["false"]);
+        let failed = run_all(programs.into(), 1, &mut Tally::default()).unwrap();
+        assert_eq!(failed.iter().map(|failure| &*failure.name).collect::<Vec<_>>(), ["false"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn of_what_a_failed_program_said_the_part_about_failures_is_kept_and_is_short() {
+        use std::os::unix::process::ExitStatusExt as _;
+
+        let kept = |said: &str| {
+            let excerpt = Failure::new("p".to_owned(), ExitStatus::from_raw(256), said).excerpt;
+            excerpt.lines().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let head = "p failed (exit status: 1)";
+        assert_eq!(kept("test a ... ok\nno part"), [head]);
+        assert_eq!(kept("test a ... FAILED\n\nfailures:\n\nwhy\n"), [head, "failures:", "", "why"]);
+        let long = kept(&format!("failures:\n{}", "x\n".repeat(Failure::LINES)));
+        assert_eq!(long.len(), Failure::LINES + 2);
+        assert_eq!(long.last().unwrap(), "... and 1 lines more");
     }
 }
