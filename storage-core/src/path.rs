@@ -1,5 +1,6 @@
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind};
 
@@ -8,7 +9,7 @@ use crate::error::{Error, ErrorKind};
 /// Slashes around a path are trimmed. Anything else irregular is refused rather than repaired: empty components, `.`
 /// and `..`, control characters (NUL among them), backslashes, a component over [`MAX_COMPONENT_BYTES`], a path over
 /// [`MAX_BYTES`] or with more than [`MAX_COMPONENTS`]. So two accepted spellings name the same file only if they differ
-/// in nothing but the slashes around them, and no path leads out of its tree.
+/// in nothing but the slashes around them, and no path leads out of its tree. Cloning one is cheap: it is shared.
 ///
 /// [`MAX_BYTES`]: FilePath::MAX_BYTES
 /// [`MAX_COMPONENT_BYTES`]: FilePath::MAX_COMPONENT_BYTES
@@ -23,7 +24,7 @@ use crate::error::{Error, ErrorKind};
 /// # Ok::<(), storage_core::Error>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FilePath(Box<str>);
+pub struct FilePath(Arc<str>);
 
 impl FilePath {
     /// The most bytes in a path, without the slashes around it.

@@ -120,6 +120,8 @@ impl<'a> Job<'a> {
         known: Option<Standing>,
         tally: &mut Tally,
     ) -> Result<(), Failure> {
+        let items = items.into_iter();
+        tally.done.reserve_exact(items.size_hint().0);
         let goes_on = || !self.interrupt.has_come();
         let copying = for_each_while(
             goes_on,
