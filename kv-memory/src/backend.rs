@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::options::MemoryOptions;
 use crate::store::Store;
-use crate::{lease, page, txn, watch};
+use crate::{page, txn, watch};
 
 /// A client of a store in this process.
 ///
@@ -71,7 +71,7 @@ impl KvBackend for MemoryBackend {
     }
 
     async fn grant(&self, ttl: Duration) -> Result<Lease, BackendError> {
-        let ttl = lease::granted_ttl(ttl, self.limits().min_lease_ttl)?;
+        let ttl = self.limits().granted_ttl(ttl)?;
         Ok(self.store().await.write().leases.grant(ttl, Instant::now()))
     }
 

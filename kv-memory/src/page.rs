@@ -1,7 +1,7 @@
-use storage_core::kv::BackendError;
-use storage_core::kv::{Cursor, Entry, Get, GetReply, Key, Projection, RangePage, RangeRequest};
+use storage_core::kv::{
+    BackendError, Cursor, Entry, Get, GetReply, Key, Projection, RangePage, RangeRequest,
+};
 
-use crate::error;
 use crate::state::State;
 use crate::versions::Version;
 
@@ -17,10 +17,10 @@ pub(crate) fn range(state: &State, request: &RangeRequest) -> Result<RangePage, 
     let newest = state.log.revision();
     let revision = request.at.unwrap_or(newest);
     if revision > newest {
-        return Err(error::future_revision(revision, newest));
+        return Err(BackendError::future_revision(revision, newest));
     }
     if revision < state.log.compacted() {
-        return Err(error::compacted(revision, state.log.compacted()));
+        return Err(BackendError::compacted(revision, state.log.compacted()));
     }
     let range = request.remaining();
     let limit = request.limit.map_or(DEFAULT_PAGE, |limit| as_count(limit.get()));

@@ -2,7 +2,6 @@ use bytes::Bytes;
 use storage_core::kv::{BackendError, Key, KeyRange, LeaseId, Revision};
 use tokio::time::Instant;
 
-use crate::error;
 use crate::lease::Leases;
 use crate::log::Log;
 use crate::versions::Versions;
@@ -57,7 +56,7 @@ impl State {
     /// Forgets everything before the revision, whose own state stays readable.
     pub(crate) fn compact(&mut self, revision: Revision) -> Result<(), BackendError> {
         if revision > self.log.revision() {
-            return Err(error::future_revision(revision, self.log.revision()));
+            return Err(BackendError::future_revision(revision, self.log.revision()));
         }
         while self.log.compacted() < revision {
             self.forget_oldest();

@@ -94,7 +94,7 @@ impl Watcher {
     fn step(&self, state: &State) -> Result<Step, BackendError> {
         let after = Revision(self.position.load(Ordering::Relaxed));
         if after < state.log.compacted() {
-            return Err(error::compacted(after, state.log.compacted()));
+            return Err(BackendError::compacted(after, state.log.compacted()));
         }
         let Some((revision, keys)) = state.log.next_change(&self.range, after) else {
             self.position.fetch_max(state.log.revision().0, Ordering::Relaxed);

@@ -121,7 +121,7 @@ impl KvBackend for SqliteBackend {
     }
 
     async fn grant(&self, ttl: Duration) -> Result<Lease, BackendError> {
-        let ttl = lease::granted_ttl(ttl, self.limits().min_lease_ttl)?;
+        let ttl = self.limits().granted_ttl(ttl)?;
         self.store.write("grant", 0, move |write| lease::grant(write, ttl)).await
     }
 

@@ -2,10 +2,10 @@ use std::ops::ControlFlow;
 
 use bytes::Bytes;
 use rusqlite::{Connection, params};
-use storage_core::kv::{Key, KeyRange, LeaseId, Revision};
+use storage_core::kv::{BackendError, Key, KeyRange, LeaseId, Revision};
 
 use crate::clock::{self, Moment};
-use crate::error::{self, Failure};
+use crate::error::Failure;
 use crate::meta::{Meta, number};
 use crate::versions::{self, Version};
 use crate::{history, lease};
@@ -48,7 +48,7 @@ impl<'c> Write<'c> {
     /// Gives up what is older than a revision.
     pub(crate) fn compact(&mut self, revision: Revision) -> Result<(), Failure> {
         if revision > self.meta.revision {
-            return Err(error::future_revision(revision, self.meta.revision).into());
+            return Err(BackendError::future_revision(revision, self.meta.revision).into());
         }
         history::forget(self.connection, &mut self.meta, revision)?;
         history::give_back_pages(self.connection)

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use rusqlite::ErrorCode;
-use storage_core::kv::{BackendError, BackendErrorKind, LeaseId, Revision};
+use storage_core::kv::{BackendError, BackendErrorKind};
 
 /// Why work on the database has stopped.
 #[derive(Debug)]
@@ -96,22 +96,6 @@ fn damaged(what: &str) -> BackendError {
         "the database is damaged, {what}: restore a backup, or save what can be read with `sqlite3 FILE .recover`"
     );
     BackendError::new(BackendErrorKind::Internal, message)
-}
-
-pub(crate) fn compacted(asked: Revision, compacted: Revision) -> BackendError {
-    BackendError::new(BackendErrorKind::Compacted, format!("asked for {asked}, compacted up to {compacted}"))
-}
-
-pub(crate) fn future_revision(asked: Revision, newest: Revision) -> BackendError {
-    BackendError::new(BackendErrorKind::FutureRevision, format!("asked for {asked}, newest is {newest}"))
-}
-
-pub(crate) fn lease_not_found(lease: LeaseId) -> BackendError {
-    BackendError::new(BackendErrorKind::LeaseNotFound, lease.to_string())
-}
-
-pub(crate) fn ttl_too_large(seconds: u64, most: u64) -> BackendError {
-    BackendError::new(BackendErrorKind::TooLarge, format!("ttl in seconds: {seconds}, at most {most}"))
 }
 
 /// The time is over and the work has not begun, or was only reading.

@@ -1,9 +1,9 @@
 //! What has changed, and giving it up.
 
 use rusqlite::{Connection, params};
-use storage_core::kv::{Key, KeyRange, Revision, WatchBatch};
+use storage_core::kv::{BackendError, Key, KeyRange, Revision, WatchBatch};
 
-use crate::error::{self, Failure};
+use crate::error::Failure;
 use crate::meta::{Meta, number, revision};
 use crate::versions;
 
@@ -30,7 +30,7 @@ pub(crate) fn changes(connection: &Connection, range: &KeyRange, after: Revision
         return Ok(found);
     }
     if after < meta.compacted {
-        return Err(error::compacted(after, meta.compacted).into());
+        return Err(BackendError::compacted(after, meta.compacted).into());
     }
     let mut statement = connection.prepare_cached(CHANGES)?;
     let mut rows = statement.query([number(after)])?;

@@ -7,24 +7,11 @@ use storage_core::kv::{BackendError, Key, Lease, LeaseId};
 
 use crate::change::Write;
 use crate::clock::{self, Moment};
-use crate::error::{self, Failure};
+use crate::error::Failure;
 use crate::meta::Meta;
 use crate::versions;
 
-/// The longest lease in seconds: etcd's, some 285 years.
-const LONGEST_TTL: u64 = 9_000_000_000;
-
-/// The TTL to grant where this one is asked for: whole seconds, at least one, and not below the shortest.
-pub(crate) fn granted_ttl(asked: Duration, shortest: Duration) -> Result<Duration, BackendError> {
-    let ttl = asked.max(shortest);
-    let seconds = ttl.as_secs().saturating_add(u64::from(ttl.subsec_nanos() > 0)).max(1);
-    if seconds > LONGEST_TTL {
-        return Err(error::ttl_too_large(seconds, LONGEST_TTL));
-    }
-    Ok(Duration::from_secs(seconds))
-}
-
-/// Makes a lease with a TTL as [`granted_ttl`] answers it.
+/// Makes a lease with a TTL as [`Limits::granted_ttl`](storage_core::kv::Limits::granted_ttl) answers it.
 ///
 /// Its name is drawn by chance: where a backup was restored, a process that still renews a lease of before must not meet one
 /// of another's.
@@ -122,7 +109,7 @@ pub(crate) const FIND: &str = "SELECT ttl, deadline FROM leases WHERE id = ?1";
 fn find(connection: &Connection, id: LeaseId) -> Result<(Duration, Moment), Failure> {
     let mut statement = connection.prepare_cached(FIND)?;
     let found = statement.query_row([id.get()], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?))).optional()?;
-    let (ttl, deadline) = found.ok_or_else(|| error::lease_not_found(id))?;
+    let (ttl, deadline) = found.ok_or_else(|| BackendError::lease_not_found(id))?;
     let ttl = u64::try_from(ttl).map_err(|_| Failure::Damaged("a lease of less than no time"))?;
     Ok((Duration::from_secs(ttl), Moment(deadline)))
 }
@@ -135,29 +122,4 @@ fn keys_of(connection: &Connection, id: LeaseId) -> Result<Vec<Key>, Failure> {
 
 fn seconds(ttl: Duration) -> i64 {
     i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use storage_core::kv::BackendErrorKind;
-
-    #[test]
-    fn a_ttl_is_rounded_up_to_seconds_and_raised_to_the_shortest() {
-        let granted = |asked, shortest| granted_ttl(asked, shortest).unwrap();
-        let (ms, secs) = (Duration::from_millis, Duration::from_secs);
-        assert_eq!(granted(secs(5), secs(1)), secs(5));
-        assert_eq!(granted(ms(5_001), secs(1)), secs(6));
-        assert_eq!(granted(ms(300), secs(10)), secs(10));
-        assert_eq!(granted(ms(300), ms(2_500)), secs(3));
-        assert_eq!(granted(Duration::ZERO, Duration::ZERO), secs(1));
-    }
-
-    #[test]
-    fn a_ttl_that_no_clock_can_hold_is_refused() {
-        assert!(granted_ttl(Duration::from_secs(LONGEST_TTL), Duration::ZERO).is_ok());
-        for ttl in [Duration::from_secs(LONGEST_TTL) + Duration::from_nanos(1), Duration::MAX] {
-            assert_eq!(granted_ttl(ttl, Duration::ZERO).unwrap_err().kind(), BackendErrorKind::TooLarge);
-        }
-    }
 }

@@ -1,7 +1,7 @@
 use rusqlite::{Connection, Row, params};
 use storage_core::kv::{BackendError, Revision};
 
-use crate::error::{self, Failure};
+use crate::error::Failure;
 
 /// The row that says where the store stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,10 +37,10 @@ impl Meta {
     /// Refuses a revision whose state is not there: not any more, or not yet.
     pub(crate) fn check_readable(&self, revision: Revision) -> Result<(), BackendError> {
         if revision > self.revision {
-            return Err(error::future_revision(revision, self.revision));
+            return Err(BackendError::future_revision(revision, self.revision));
         }
         if revision < self.compacted {
-            return Err(error::compacted(revision, self.compacted));
+            return Err(BackendError::compacted(revision, self.compacted));
         }
         Ok(())
     }

@@ -10,18 +10,7 @@ const ELSEWHERE: [(&str, &str, &[&str]); 6] = [
     (
         "F12",
         "certificates, names and passwords that are wrong",
-        &[
-            "--package",
-            "kv-etcd",
-            "--test",
-            "tls",
-            "--test",
-            "tls_files",
-            "--test",
-            "auth",
-            "--test",
-            "secrets",
-        ],
+        &["--package", "kv-etcd", "--test", "etcd", "--", "tls::", "tls_files::", "auth::", "secrets::"],
     ),
     (
         "C1",
@@ -42,7 +31,11 @@ const ELSEWHERE: [(&str, &str, &[&str]); 6] = [
             "many_operations",
         ],
     ),
-    ("C2", "runtimes end under guards", &["--package", "kv-memory", "--test", "lock_runtimes"]),
+    (
+        "C2",
+        "runtimes end under guards",
+        &["--package", "kv-memory", "--test", "memory", "--", "lock_runtimes::"],
+    ),
     (
         "C3",
         "the holder of a lock is killed",

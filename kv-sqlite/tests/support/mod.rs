@@ -1,6 +1,4 @@
 //! What the tests here have in common: stores in folders of their own.
-#![allow(dead_code, reason = "each test program uses a part of it")]
-#![allow(clippy::unwrap_used, reason = "a helper that fails fails the test")]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

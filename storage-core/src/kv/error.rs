@@ -1,6 +1,8 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use super::{LeaseId, Revision};
+
 /// Why a call to a store failed.
 ///
 /// Beside its kind it answers two questions, which are not the same: [`is_retryable`](Self::is_retryable) (may the
@@ -93,6 +95,21 @@ impl BackendError {
             source: None,
         };
         Self { inner: Box::new(inner) }
+    }
+
+    /// What a read, a watch or a compaction fails with that names a revision before the oldest one kept.
+    pub fn compacted(asked: Revision, compacted: Revision) -> Self {
+        Self::new(BackendErrorKind::Compacted, format!("asked for {asked}, compacted up to {compacted}"))
+    }
+
+    /// What a call fails with that names a revision after the newest one.
+    pub fn future_revision(asked: Revision, newest: Revision) -> Self {
+        Self::new(BackendErrorKind::FutureRevision, format!("asked for {asked}, newest is {newest}"))
+    }
+
+    /// What a call fails with that names a lease that does not run.
+    pub fn lease_not_found(lease: LeaseId) -> Self {
+        Self::new(BackendErrorKind::LeaseNotFound, lease.to_string())
     }
 
     /// This error with its cause.

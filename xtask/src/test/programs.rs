@@ -26,7 +26,9 @@ const ALONE: [&str; 2] = ["cluster-tests", "fault-tests"];
 ///
 /// When something could not be built, when no test ran, or with the names of the programs that failed.
 pub(super) fn run(test: &mut Command, tally: &mut Tally) -> Result<()> {
-    let programs = build(test)?;
+    let mut programs = build(test)?;
+    // Those that take longest come first, so that nothing waits for the last of them alone.
+    programs.sort_by_key(|program| !program.is_long());
     let (alone, together): (Vec<_>, Vec<_>) = programs.into_iter().partition(Program::is_alone);
     let mut failed = run_all(together, AT_ONCE, tally)?;
     failed.append(&mut run_all(alone, 1, tally)?);
@@ -99,6 +101,10 @@ impl Program {
 
     fn is_alone(&self) -> bool {
         ALONE.iter().any(|package| Path::new(&self.name).starts_with(package))
+    }
+
+    fn is_long(&self) -> bool {
+        self.name.ends_with("tests/conformance.rs")
     }
 
     fn run(&self) -> Result<Output> {
@@ -204,6 +210,8 @@ mod tests {
         let is_alone = |name| program(name, Path::new("x")).is_alone();
         assert!(is_alone("fault-tests/tests/quick.rs") && is_alone("cluster-tests/src/main.rs"));
         assert!(!is_alone("kv-memory/src/lib.rs"));
+        let is_long = |name| program(name, Path::new("x")).is_long();
+        assert!(is_long("kv-etcd/tests/conformance.rs") && !is_long("kv-etcd/tests/etcd/main.rs"));
     }
 
     #[test]

@@ -1,0 +1,15 @@
+//! The backend on real files, beside what the conformance suite asks of every backend.
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails the test")]
+
+mod histories;
+mod history;
+#[cfg(target_os = "linux")]
+mod idle;
+mod leases;
+mod log_length;
+mod opening;
+#[cfg(target_os = "linux")]
+mod refusals;
+mod sharing;
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,77 @@
+//! Many files: through a tar into the store, out of it again, and no difference, in little memory.
+//!
+//! `KVFS_TRANSFER_FILES=100000 cargo test -p storage-cli --test cli transfer_many -- --nocapture` is the long run; it prints the figures.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::support::archives::Tar;
+use crate::support::started::until;
+use crate::support::{self, Kvfs, argument, on_each_etcd};
+
+/// What a run may take of the machine's memory.
+const MOST_KIB: u64 = 200 * 1024;
+
+fn count() -> usize {
+    std::env::var("KVFS_TRANSFER_FILES").map_or(2_000, |count| count.parse().unwrap())
+}
+
+/// Runs what must succeed, and answers what it printed. It must not take more memory than it may.
+#[track_caller]
+#[expect(clippy::disallowed_methods, reason = "another process is timed, in real time")]
+fn run_in_little_memory(kvfs: &Kvfs, arguments: &[&str]) -> String {
+    let begin = Instant::now();
+    let run = kvfs.start(arguments);
+    let status = format!("/proc/{}/status", run.pid());
+    let mut most = 0;
+    let field = |text: &str, name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok())
+    };
+    let mut deadline = Duration::from_secs(1_800);
+    while let Ok(text) = fs::read_to_string(&status)
+        && let Some(peak) = field(&text, "VmHWM:")
+    {
+        most = most.max(peak);
+        std::thread::sleep(Duration::from_millis(20));
+        deadline = deadline.checked_sub(Duration::from_millis(20)).expect("it should end");
+    }
+    let run = run.wait().succeeded();
+    println!("{}: {:.1?}, {} MiB", arguments[0], begin.elapsed(), most / 1024);
+    assert!(0 < most && most < MOST_KIB, "{arguments:?} took {most} KiB");
+    run.text().to_owned()
+}
+
+#[test]
+fn many_files_go_in_and_out_again() {
+    on_each_etcd("many files", |kvfs, etcd| {
+        let folder = tempfile::tempdir().unwrap();
+        let place = |name: &str| argument(&folder.path().join(name)).to_owned();
+        let (tar, out, dir) = (place("in.tar"), place("out.tar"), place("dir"));
+        let count = count();
+        write(Path::new(&tar), count);
+        let imported = run_in_little_memory(kvfs, &["import", &tar, "big"]);
+        assert!(imported.starts_with(&format!("imported {count} files, ")), "{imported}");
+        run_in_little_memory(kvfs, &["export", "big", &out]);
+        assert_eq!(run_in_little_memory(kvfs, &["diff", &tar, &out]), "");
+        assert_eq!(run_in_little_memory(kvfs, &["diff", "store:big", &out]), "");
+        let second = format!("{}/second", support::url(etcd));
+        run_in_little_memory(kvfs, &["cp", "store:big", &second]);
+        assert_eq!(run_in_little_memory(kvfs, &["diff", &second, &tar]), "");
+        if count <= 10_000 {
+            run_in_little_memory(kvfs, &["export", "big", &dir]);
+            assert_eq!(run_in_little_memory(kvfs, &["diff", &dir, &tar]), "");
+        }
+        let again = run_in_little_memory(kvfs, &["import", &tar, "big"]);
+        assert!(again.ends_with(&format!(", verified, {count} unchanged\n")), "{again}");
+    });
+}
+
+/// A tar of certificates of about a kilobyte.
+fn write(tar: &Path, count: usize) {
+    let name = |number: usize| format!("certificates/ca-{}/site-{number:06}.example/cert.pem", number % 7);
+    let content = |number: usize| format!("{number:06}-").repeat(80 + number % 100);
+    fs::write(tar, Tar::of((0..count).map(|number| (name(number), content(number))))).unwrap();
+    until("the tar should be there", || tar.exists().then_some(()));
+}
