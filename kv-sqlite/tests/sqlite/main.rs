@@ -1,6 +1,8 @@
 //! The backend on real files, beside what the conformance suite asks of every backend.
 #![allow(clippy::unwrap_used, reason = "a helper that fails fails the test")]
 
+#[path = "../folder/mod.rs"]
+mod folder;
 mod histories;
 mod history;
 #[cfg(target_os = "linux")]
@@ -11,5 +13,4 @@ mod opening;
 #[cfg(target_os = "linux")]
 mod refusals;
 mod sharing;
-#[path = "../support/mod.rs"]
 mod support;
