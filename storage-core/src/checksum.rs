@@ -18,16 +18,28 @@ impl Sha1Digest {
         Self(bytes)
     }
 
+    /// The digits of its text.
+    pub(crate) fn digits(&self) -> [u8; 40] {
+        let mut digits = [0; 40];
+        hex::encode_to_slice(self.0, &mut digits).expect("two digits for each byte");
+        digits
+    }
+
     /// Its twenty bytes.
     pub const fn as_bytes(&self) -> &[u8; 20] {
         &self.0
     }
 }
 
+/// Hexadecimal digits as text.
+pub(crate) fn text(digits: &[u8]) -> &str {
+    std::str::from_utf8(digits).expect("digits are ASCII")
+}
+
 impl fmt::Display for Sha1Digest {
     /// Forty lower-case hexadecimal digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
+        f.write_str(text(&self.digits()))
     }
 }
 

@@ -1,16 +1,20 @@
 //! The metadata record of a file, as it lies in the store: JSON, for the operator who looks at it.
 
+use std::borrow::Cow;
 use std::time::SystemTime;
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de};
 
-use crate::checksum::Sha1Digest;
+use crate::checksum::{Sha1Digest, text};
 use crate::environment::Surroundings;
 
 /// The version of the record that this library writes, and the newest that it reads.
 const RECORD_VERSION: u32 = 1;
+
+/// The largest record has about so many bytes.
+const LARGEST: usize = 256;
 
 /// What is stored about a file beside its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +48,12 @@ impl WriteId {
     pub(crate) fn random(surroundings: &Surroundings) -> Self {
         Self(surroundings.random())
     }
+
+    fn digits(self) -> [u8; 32] {
+        let mut digits = [0; 32];
+        hex::encode_to_slice(self.0, &mut digits).expect("two digits for each byte");
+        digits
+    }
 }
 
 /// Why bytes in the store are no record that can be read.
@@ -61,12 +71,15 @@ pub(crate) enum RecordError {
 
 /// The JSON form, in the order in which it is written. Unknown fields are passed over.
 #[derive(Serialize, Deserialize)]
-struct Json {
+struct Json<'r> {
     version: u32,
     size: u64,
-    modified: String,
-    sha1: String,
-    write: String,
+    #[serde(borrow)]
+    modified: Cow<'r, str>,
+    #[serde(borrow)]
+    sha1: Cow<'r, str>,
+    #[serde(borrow)]
+    write: Cow<'r, str>,
 }
 
 impl Record {
@@ -83,19 +96,22 @@ impl Record {
     }
 
     pub(crate) fn encode(&self) -> Bytes {
+        let (sha1, write) = (self.sha1.digits(), self.write.digits());
         let json = Json {
             version: RECORD_VERSION,
             size: self.size,
-            modified: rfc3339(self.modified),
-            sha1: self.sha1.to_string(),
-            write: hex::encode(self.write.0),
+            modified: rfc3339(self.modified).into(),
+            sha1: text(&sha1).into(),
+            write: text(&write).into(),
         };
-        // Boxed, so that it keeps no room that it does not need: a store of this process has one for each file.
-        serde_json::to_vec(&json).expect("strings and numbers are always JSON").into_boxed_slice().into()
+        // Copied, so that it keeps no room that it does not need: a store of this process has one for each file.
+        let mut encoded = Vec::with_capacity(LARGEST);
+        serde_json::to_writer(&mut encoded, &json).expect("strings and numbers are always JSON");
+        Bytes::copy_from_slice(&encoded)
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
-        let json: Json = match from_object(bytes) {
+        let json: Json<'_> = match from_object(bytes) {
             Ok(json) => json,
             Err(error) => {
                 return Err(later_version(bytes).map_or(RecordError::Json(error), RecordError::Later));
@@ -106,7 +122,7 @@ impl Record {
         }
         let modified = json.modified.parse::<Timestamp>().and_then(SystemTime::try_from);
         let mut write = [0; 16];
-        hex::decode_to_slice(&json.write, &mut write)
+        hex::decode_to_slice(&*json.write, &mut write)
             .map_err(|_| RecordError::Field("write is not 32 hexadecimal digits"))?;
         Ok(Self {
             size: json.size,
@@ -124,22 +140,24 @@ pub(crate) struct Deletion {
 }
 
 #[derive(Serialize, Deserialize)]
-struct DeletionJson {
+struct DeletionJson<'r> {
     version: u32,
-    write: String,
+    #[serde(borrow)]
+    write: Cow<'r, str>,
 }
 
 impl Deletion {
     pub(crate) fn encode(self) -> Bytes {
-        let json = DeletionJson { version: RECORD_VERSION, write: hex::encode(self.write.0) };
+        let write = self.write.digits();
+        let json = DeletionJson { version: RECORD_VERSION, write: text(&write).into() };
         serde_json::to_vec(&json).expect("strings and numbers are always JSON").into()
     }
 
     /// The record, if it is one of our version: who looks for its own has written that.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
-        let json: DeletionJson = from_object(bytes).ok()?;
+        let json: DeletionJson<'_> = from_object(bytes).ok()?;
         let mut write = [0; 16];
-        hex::decode_to_slice(&json.write, &mut write).ok()?;
+        hex::decode_to_slice(&*json.write, &mut write).ok()?;
         (json.version == RECORD_VERSION).then_some(Self { write: WriteId(write) })
     }
 }

@@ -24,9 +24,10 @@ async fn calls_end_at_their_deadline_while_all_are_down_and_recover_soon_after()
         backend.put(key(), "v".into()).await.unwrap();
         (0..3).for_each(|index| cluster.member_mut(index).kill().unwrap());
         // The first ones may meet connections that are just breaking, one for each member.
-        let killed = Instant::now();
+        let mut met = 0;
         while backend.put(key(), "v".into()).await.unwrap_err().is_maybe_applied() {
-            assert!(killed.elapsed() < Duration::from_secs(30), "connections break once");
+            met += 1;
+            assert!(met <= 3, "connections break once");
         }
         let begin = Instant::now();
         let (write, read) = tokio::join!(backend.put(key(), "v".into()), backend.get(key()));

@@ -43,29 +43,48 @@ fn run_in_little_memory(kvfs: &Kvfs, arguments: &[&str]) -> String {
     run.text().to_owned()
 }
 
+/// Through a tar into this store, to a second one, out of it again.
+fn go_in_and_out_again(kvfs: &Kvfs, second: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| argument(&folder.path().join(name)).to_owned();
+    let (tar, out, dir) = (place("in.tar"), place("out.tar"), place("dir"));
+    let count = count();
+    write(Path::new(&tar), count);
+    let imported = run_in_little_memory(kvfs, &["import", &tar, "big"]);
+    assert!(imported.starts_with(&format!("imported {count} files, ")), "{imported}");
+    run_in_little_memory(kvfs, &["export", "big", &out]);
+    assert_eq!(run_in_little_memory(kvfs, &["diff", &tar, &out]), "");
+    assert_eq!(run_in_little_memory(kvfs, &["diff", "store:big", &out]), "");
+    run_in_little_memory(kvfs, &["cp", "store:big", second]);
+    assert_eq!(run_in_little_memory(kvfs, &["diff", second, &tar]), "");
+    if count <= 10_000 {
+        run_in_little_memory(kvfs, &["export", "big", &dir]);
+        assert_eq!(run_in_little_memory(kvfs, &["diff", &dir, &tar]), "");
+    }
+    let again = run_in_little_memory(kvfs, &["import", &tar, "big"]);
+    assert!(again.ends_with(&format!(", verified, {count} unchanged\n")), "{again}");
+}
+
 #[test]
-fn many_files_go_in_and_out_again() {
+fn many_files_go_into_etcd_and_out_again() {
     on_each_etcd("many files", |kvfs, etcd| {
-        let folder = tempfile::tempdir().unwrap();
-        let place = |name: &str| argument(&folder.path().join(name)).to_owned();
-        let (tar, out, dir) = (place("in.tar"), place("out.tar"), place("dir"));
-        let count = count();
-        write(Path::new(&tar), count);
-        let imported = run_in_little_memory(kvfs, &["import", &tar, "big"]);
-        assert!(imported.starts_with(&format!("imported {count} files, ")), "{imported}");
-        run_in_little_memory(kvfs, &["export", "big", &out]);
-        assert_eq!(run_in_little_memory(kvfs, &["diff", &tar, &out]), "");
-        assert_eq!(run_in_little_memory(kvfs, &["diff", "store:big", &out]), "");
-        let second = format!("{}/second", support::url(etcd));
-        run_in_little_memory(kvfs, &["cp", "store:big", &second]);
-        assert_eq!(run_in_little_memory(kvfs, &["diff", &second, &tar]), "");
-        if count <= 10_000 {
-            run_in_little_memory(kvfs, &["export", "big", &dir]);
-            assert_eq!(run_in_little_memory(kvfs, &["diff", &dir, &tar]), "");
-        }
-        let again = run_in_little_memory(kvfs, &["import", &tar, "big"]);
-        assert!(again.ends_with(&format!(", verified, {count} unchanged\n")), "{again}");
+        go_in_and_out_again(kvfs, &format!("{}/second", support::url(etcd)));
     });
+}
+
+#[test]
+fn many_files_go_into_a_file_and_out_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = |name: &str| format!("sqlite:{}", argument(&folder.path().join(name)));
+    go_in_and_out_again(&Kvfs::on(store("first.db")), &store("second.db"));
+}
+
+#[test]
+fn many_files_are_in_memory_with_little_beside_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let tar = folder.path().join("in.tar");
+    write(&tar, count());
+    run_in_little_memory(&Kvfs::on_memory(), &["import", argument(&tar), "big"]);
 }
 
 /// A tar of certificates of about a kilobyte.

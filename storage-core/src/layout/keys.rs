@@ -130,16 +130,16 @@ impl Layout {
     }
 
     pub(crate) fn data(&self, path: &FilePath) -> Key {
-        Key::new(format!("{}/{path}", self.data))
+        below(&self.data, path.as_str())
     }
 
     pub(crate) fn meta(&self, path: &FilePath) -> Key {
-        Key::new(format!("{}/{path}", self.meta))
+        below(&self.meta, path.as_str())
     }
 
     /// The contents of all files below a path.
     pub(crate) fn data_below(&self, path: &FilePath) -> Vec<KeyRange> {
-        let all = KeyRange::prefix(with_slash(format!("{}/{path}", self.data)));
+        let all = all_below(&self.data, path);
         if self.kind == LayoutKind::Native || !path.is_root() {
             return vec![all];
         }
@@ -149,7 +149,7 @@ impl Layout {
 
     /// The metadata of all files below a path.
     pub(crate) fn meta_below(&self, path: &FilePath) -> KeyRange {
-        KeyRange::prefix(with_slash(format!("{}/{path}", self.meta)))
+        all_below(&self.meta, path)
     }
 
     pub(super) fn all_meta(&self) -> KeyRange {
@@ -158,7 +158,7 @@ impl Layout {
 
     /// Where the metadata of a file would be whose content has the key of the native format.
     pub(super) fn meta_of_format_file(&self) -> Key {
-        Key::new(format!("{}/format", self.meta))
+        below(&self.meta, "format")
     }
 
     /// The path of a metadata key, as it is spelled there; `None` for a key that is not one.
@@ -215,15 +215,19 @@ impl Layout {
 
     /// A key of this library's that is neither content nor metadata.
     pub(super) fn own(&self, name: &str) -> Key {
-        Key::new(format!("{}/{name}", self.own))
+        below(&self.own, name)
     }
 }
 
-fn with_slash(mut key: String) -> String {
-    if !key.ends_with('/') {
-        key.push('/');
-    }
-    key
+/// The key of a name below a beginning.
+fn below(beginning: &str, name: &str) -> Key {
+    Key::new([beginning, "/", name].concat())
+}
+
+/// All keys below a path below a beginning.
+fn all_below(beginning: &str, path: &FilePath) -> KeyRange {
+    let slash = if path.is_root() { "" } else { "/" };
+    KeyRange::prefix([beginning, "/", path.as_str(), slash].concat())
 }
 
 #[cfg(test)]

@@ -39,31 +39,33 @@ impl Check {
         path.ancestors().map(Self::NotAFile).chain([Self::NotADirectory(path.clone())])
     }
 
-    pub(super) fn compare(&self, layout: &Layout) -> Compare {
-        match self {
-            Self::NotAFile(path) | Self::Absent(path) => Compare::Absent(layout.meta(path)),
-            Self::NotADirectory(path) => Compare::RangeEmpty(layout.meta_below(path)),
-            Self::Version(path, version) => Compare::ModRevision(layout.meta(path), version.revision()),
-            Self::Held(place) => Compare::Present(place.clone()),
-            Self::Gate(key, revision) | Self::Epoch(key, revision) => {
-                Compare::ModRevision(key.clone(), *revision)
+    /// The compare, and the read.
+    pub(super) fn guard(&self, layout: &Layout) -> (Compare, Get) {
+        let (compare, get) = match self {
+            Self::NotAFile(path) | Self::Absent(path) => {
+                let meta = layout.meta(path);
+                (Compare::Absent(meta.clone()), Get::key(meta))
             }
-            Self::Free(queue) => Compare::RangeEmpty(queue.clone()),
-            Self::Unchanged(key, Some(revision), _) => Compare::ModRevision(key.clone(), *revision),
-            Self::Unchanged(key, None, _) => Compare::Absent(key.clone()),
-        }
-    }
-
-    pub(super) fn get(&self, layout: &Layout) -> Get {
-        let get = match self {
-            Self::NotAFile(path) | Self::Absent(path) | Self::Version(path, _) => Get::key(layout.meta(path)),
-            Self::NotADirectory(path) => Get::range(layout.meta_below(path)).with_limit(ONE),
-            Self::Held(key) | Self::Gate(key, _) | Self::Epoch(key, _) | Self::Unchanged(key, ..) => {
-                Get::key(key.clone())
+            Self::Version(path, version) => {
+                let meta = layout.meta(path);
+                (Compare::ModRevision(meta.clone(), version.revision()), Get::key(meta))
             }
-            Self::Free(queue) => Get::range(queue.clone()).with_limit(ONE),
+            Self::NotADirectory(path) => {
+                let below = layout.meta_below(path);
+                (Compare::RangeEmpty(below.clone()), Get::range(below).with_limit(ONE))
+            }
+            Self::Free(queue) => {
+                (Compare::RangeEmpty(queue.clone()), Get::range(queue.clone()).with_limit(ONE))
+            }
+            Self::Held(place) => (Compare::Present(place.clone()), Get::key(place.clone())),
+            Self::Gate(key, revision)
+            | Self::Epoch(key, revision)
+            | Self::Unchanged(key, Some(revision), _) => {
+                (Compare::ModRevision(key.clone(), *revision), Get::key(key.clone()))
+            }
+            Self::Unchanged(key, None, _) => (Compare::Absent(key.clone()), Get::key(key.clone())),
         };
-        get.with_projection(Projection::KeysOnly)
+        (compare, get.with_projection(Projection::KeysOnly))
     }
 
     /// The error if what was read is not what must hold.

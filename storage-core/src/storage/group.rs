@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::Storage;
 use super::check::Check;
+use super::outcome::Trace;
 use super::store::NewFile;
 use super::write::Write;
 use crate::environment::Surroundings;
@@ -37,8 +38,9 @@ impl<B: KvBackend> Storage<B> {
 
     /// Stores a group if what is given holds as well.
     pub(crate) async fn store_group(&self, fence: Vec<Check>, files: Vec<NewFile>) -> Result<Vec<Metadata>> {
-        let Some(first) = files.first() else { return Ok(Vec::new()) };
-        let trace = first.trace(self.keyspace());
+        if files.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut checks = fence;
         for check in files.iter().flat_map(|file| Check::file_may_be_at(&file.path)) {
             // Files of one directory share their ancestors; a transaction has no room to ask twice.
@@ -46,7 +48,8 @@ impl<B: KvBackend> Storage<B> {
                 checks.push(check);
             }
         }
-        let ops = files.iter().flat_map(|file| file.puts(self.keyspace())).collect();
+        let ops: Vec<_> = files.iter().flat_map(|file| file.puts(self.keyspace())).collect();
+        let trace = Trace::of_puts(&ops);
         let (revision, _) = self.write_or_refuse(Write { checks, ops, trace, ..Write::default() }).await?;
         Ok(files.into_iter().map(|file| file.stored_at(revision).metadata).collect())
     }

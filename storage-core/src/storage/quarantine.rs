@@ -175,7 +175,7 @@ impl<B: KvBackend> Storage<B> {
             .collect();
         let mut ops = new.puts(self.keyspace()).to_vec();
         ops.push(Op::DeleteRange(self.keyspace().quarantined(id)));
-        let trace = new.trace(self.keyspace());
+        let trace = Trace::of_puts(&ops);
         match self.write_by(deadline, Write { checks, ops, trace, ..Write::default() }).await? {
             Written::Done(revision, _) => Ok(new.stored_at(revision).metadata),
             Written::Refused(error, _) => Err(error),

@@ -2,6 +2,7 @@ use tokio::time::timeout_at;
 
 use super::Storage;
 use super::check::Check;
+use super::outcome::Trace;
 use super::store::NewFile;
 use super::write::{Write, Written};
 use crate::error::{Error, ErrorKind, Result};
@@ -37,7 +38,7 @@ impl<B: KvBackend> Storage<B> {
             ops.push(Op::Delete(self.keyspace().data(&source)));
             ops.push(Op::Delete(self.keyspace().meta(&source)));
             ops.push(self.keyspace().record_deletion(new.write_id()));
-            let trace = new.trace(self.keyspace());
+            let trace = Trace::of_puts(&ops);
             let checks = fence.iter().cloned().chain([unchanged, Check::Absent(target.clone())]);
             let checks = checks.chain(Check::file_may_be_at(&target)).collect();
             match self.write_by(deadline, Write { checks, ops, trace, ..Write::default() }).await? {

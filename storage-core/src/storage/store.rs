@@ -128,14 +128,15 @@ impl<B: KvBackend> Storage<B> {
     pub async fn load_or_store(&self, path: &str, content: impl Into<Bytes> + Send) -> Result<LoadOrStore> {
         let both = async {
             let file = NewFile::now(self.surroundings(), self.keyspace().file_path(path)?, content.into());
+            let puts = file.puts(self.keyspace());
             let write = Write {
                 checks: Replaces::Nothing.checks(&file.path),
-                ops: file.puts(self.keyspace()).into(),
+                trace: Trace::of_puts(&puts),
+                ops: puts.into(),
                 otherwise: vec![
                     Get::key(self.keyspace().meta(&file.path)),
                     Get::key(self.keyspace().data(&file.path)),
                 ],
-                trace: file.trace(self.keyspace()),
             };
             match self.write(write).await? {
                 Written::Done(revision, _) => Ok(LoadOrStore::Stored(file.stored_at(revision))),
@@ -154,12 +155,9 @@ impl<B: KvBackend> Storage<B> {
     }
 
     async fn store_new(&self, checks: Vec<Check>, file: NewFile) -> Result<Metadata> {
-        let write = Write {
-            checks,
-            ops: file.puts(self.keyspace()).into(),
-            trace: file.trace(self.keyspace()),
-            ..Write::default()
-        };
+        let puts = file.puts(self.keyspace());
+        let trace = Trace::of_puts(&puts);
+        let write = Write { checks, ops: puts.into(), trace, ..Write::default() };
         let (revision, _) = self.write_or_refuse(write).await?;
         Ok(file.stored_at(revision).metadata)
     }
@@ -197,10 +195,7 @@ impl NewFile {
         self.record.write
     }
 
-    pub(super) fn trace(&self, layout: &Layout) -> Trace {
-        Trace::File { meta: layout.meta(&self.path), record: layout.encode_record(&self.path, &self.record) }
-    }
-
+    /// What puts it: its content, then its record.
     pub(super) fn puts(&self, layout: &Layout) -> [Op; 2] {
         [
             Op::Put {

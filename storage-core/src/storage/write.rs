@@ -176,11 +176,9 @@ impl<B: KvBackend> Storage<B> {
     fn transaction(&self, write: &Write, progress: &mut Progress) -> Txn {
         progress.compared = self.known_format();
         let mut txn = Txn::new();
-        for (compare, get) in self.format_guards(progress.compared) {
+        let checks = write.checks.iter().map(|check| check.guard(self.keyspace()));
+        for (compare, get) in self.format_guards(progress.compared).into_iter().chain(checks) {
             txn = txn.when(compare).otherwise(get);
-        }
-        for check in &write.checks {
-            txn = txn.when(check.compare(self.keyspace())).otherwise(check.get(self.keyspace()));
         }
         txn.success.extend(write.ops.iter().cloned());
         // A tree without a format has nothing to delete, and does not get one for that.
