@@ -86,6 +86,7 @@ impl Bench {
 
     /// As [`hold`](Self::hold), for what takes long.
     pub(crate) async fn hold_for(&mut self, contest: Contest, budget: Budget) {
+        let contest = contest.among(&self.options.contender);
         if contest.is_empty() {
             return;
         }

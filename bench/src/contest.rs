@@ -145,6 +145,12 @@ impl Contest {
         self
     }
 
+    /// Without those whose names do not begin so.
+    pub(crate) fn among(mut self, beginning: &str) -> Self {
+        self.entrants.retain(|entrant| entrant.name.starts_with(beginning));
+        self
+    }
+
     /// What is done in it.
     pub(crate) fn name(&self) -> &str {
         &self.row.name

@@ -12,6 +12,9 @@ pub(crate) struct Options {
     /// Only the workloads whose names begin so; `--list` prints the names
     #[arg(long, default_value = "", hide_default_value = true)]
     pub(crate) only: String,
+    /// Only the contenders whose names begin so: for a profile of one of them
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub(crate) contender: String,
     /// Print the names of the workloads, and measure nothing
     #[arg(long)]
     pub(crate) list: bool,

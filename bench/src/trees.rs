@@ -10,8 +10,10 @@ use tokio::task::JoinSet;
 
 use crate::contender::Contender;
 
-/// Files in a transaction while a tree is filled: they fit, with what is compared for them.
-const GROUP: u64 = 30;
+/// Compares of a transaction on etcd: a file needs one, and each directory above it another.
+const COMPARES: u64 = 128;
+/// Files in a transaction while a tree is filled.
+const LARGEST_GROUP: u64 = 30;
 /// Transactions at the same time while a tree is filled.
 const WRITERS: u64 = 8;
 /// Stores at the same time for those that have no groups.
@@ -63,12 +65,16 @@ impl Tree {
 
     /// Fills a tree of kvfs, in groups.
     pub(crate) async fn fill(self, storage: &Storage<EtcdBackend>, content: &Bytes) -> Result<()> {
+        let directories = self.path(0).split('/').count() - 1;
+        let group = (COMPARES / (u64::try_from(directories).unwrap_or(u64::MAX - 1) + 1)).min(LARGEST_GROUP);
         let writers = (0..WRITERS).map(|writer| {
             let (storage, content) = (storage.clone(), content.clone());
             async move {
-                let groups = (0..self.files.div_ceil(GROUP)).filter(move |group| group % WRITERS == writer);
-                for group in groups {
-                    let numbers = group * GROUP..((group + 1) * GROUP).min(self.files);
+                let groups = self.files.div_ceil(group);
+                for first in
+                    (0..groups).filter(|number| number % WRITERS == writer).map(|number| number * group)
+                {
+                    let numbers = first..(first + group).min(self.files);
                     let files = numbers.map(|number| (self.path(number), content.clone()));
                     storage.store_many(files.collect::<Vec<_>>()).await?;
                 }

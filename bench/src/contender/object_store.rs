@@ -40,8 +40,12 @@ impl Contender for ObjectStoreInMemory {
         Ok(())
     }
 
-    async fn exists(&self, path: &str, _: Kind) -> Result<bool> {
-        match self.0.head(&Path::parse(path)?).await {
+    async fn exists(&self, path: &str, kind: Kind) -> Result<bool> {
+        let path = Path::parse(path)?;
+        if kind == Kind::Directory {
+            return Ok(self.0.list(Some(&path)).try_next().await?.is_some());
+        }
+        match self.0.head(&path).await {
             Ok(_) => Ok(true),
             Err(Error::NotFound { .. }) => Ok(false),
             Err(error) => Err(error.into()),

@@ -33,7 +33,7 @@ pub(crate) fn give(report: &Report, record: bool) -> Result<()> {
     println!();
     let json = serde_json::to_string_pretty(report)? + "\n";
     for (extension, text) in [("json", json), ("md", markdown::write(report)?)] {
-        let file = directory.join(format!("{}.{extension}", report.mode));
+        let file = directory.join("figures").with_extension(extension);
         fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
         println!("written: {}", file.display());
     }

@@ -2,6 +2,7 @@
 //! client has a connection and a session of its own, as in a process of its own.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use tokio::task::JoinSet;
@@ -9,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::bench::Bench;
 use crate::contender::{CertMagic, Contender, Contenders, Held, Kvfs, Raw};
-use crate::contest::{Contest, Sample, Turn};
+use crate::contest::{Budget, Contest, Sample, Turn};
 use crate::row::Figure;
 use crate::servers::Servers;
 
@@ -36,7 +37,9 @@ pub(super) async fn run(bench: &mut Bench) -> Result<()> {
             .enter("3 raw puts", move |turn| round_trips(floor.client(), turn))
             .enter("kvfs", move |_| hand_overs(kvfs.clone()))
             .enter("certmagic", move |_| hand_overs(certmagic.clone()));
-        bench.hold(contest).await;
+        // Until the queue stands there pass some tenths of a second, so there are fewer rounds in the time.
+        let time = Duration::from_secs(bench.quick_or_full(6, 60));
+        bench.hold_for(contest, Budget { rounds: 100, time }).await;
     }
     Ok(())
 }
@@ -76,10 +79,7 @@ async fn hand_overs(clients: Contenders) -> Result<Sample> {
     Ok(sample)
 }
 
-async fn wait_and_pass_on(
-    client: Arc<dyn Contender>,
-    released: Arc<Mutex<Instant>>,
-) -> Result<std::time::Duration> {
+async fn wait_and_pass_on(client: Arc<dyn Contender>, released: Arc<Mutex<Instant>>) -> Result<Duration> {
     let held = client.locks().context("it has no locks")?.lock(NAME).await?;
     let latency = released.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
     pass_on(held, &released).await?;
