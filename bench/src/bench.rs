@@ -5,9 +5,9 @@ use std::time::Duration;
 use anyhow::Result;
 use etcd_process::EtcdBinary;
 
-use crate::contest::{Budget, Contest};
 use crate::machine::Machine;
 use crate::options::{Mode, Options};
+use crate::race::{Budget, Race};
 use crate::report::{self, Report};
 use crate::row::{Fact, Row};
 use crate::servers::Servers;
@@ -76,22 +76,22 @@ impl Bench {
     }
 
     /// Lets contenders take turns, and keeps the result.
-    pub(crate) async fn hold(&mut self, contest: Contest) {
+    pub(crate) async fn hold(&mut self, race: Race) {
         let budget = self.quick_or_full(
             Budget { rounds: 30, time: Duration::from_secs(2) },
             Budget { rounds: 200, time: Duration::from_secs(20) },
         );
-        self.hold_for(contest, budget).await;
+        self.hold_for(race, budget).await;
     }
 
     /// As [`hold`](Self::hold), for what takes long.
-    pub(crate) async fn hold_for(&mut self, contest: Contest, budget: Budget) {
-        let contest = contest.among(&self.options.contender);
-        if contest.is_empty() {
+    pub(crate) async fn hold_for(&mut self, race: Race, budget: Budget) {
+        let race = race.among(&self.options.contender);
+        if race.is_empty() {
             return;
         }
-        eprintln!("{}", contest.name());
-        self.rows.push(contest.run(budget).await);
+        eprintln!("{}", race.name());
+        self.rows.push(race.run(budget).await);
     }
 
     /// Keeps a figure that is no time.

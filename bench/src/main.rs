@@ -2,9 +2,9 @@
 
 mod bench;
 mod contender;
-mod contest;
 mod machine;
 mod options;
+mod race;
 mod report;
 mod row;
 mod servers;

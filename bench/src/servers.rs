@@ -12,7 +12,7 @@ const QUOTA: &str = "--quota-backend-bytes=8589934592";
 
 /// One member, or three.
 pub(crate) enum Servers {
-    One(EtcdProcess),
+    One(Box<EtcdProcess>),
     Three(EtcdCluster),
 }
 
@@ -24,7 +24,7 @@ impl Servers {
 
     /// A member alone.
     pub(crate) fn one(binary: &EtcdBinary) -> Result<Self> {
-        Ok(Self::One(EtcdProcess::builder(binary).with_flag(QUOTA).start()?))
+        Ok(Self::One(Box::new(EtcdProcess::builder(binary).with_flag(QUOTA).start()?)))
     }
 
     /// Three members.

@@ -54,9 +54,9 @@ impl Tree {
         match self.shape {
             Shape::Wide => format!("{directory}/{}", certificate_path(number)),
             Shape::Deep => {
+                // The last digits first, so that the files are shared out evenly.
                 let digits = format!("{:08}", number % 100_000_000);
-                let below: String =
-                    digits.bytes().rev().map(|digit| format!("d{}/", char::from(digit))).collect();
+                let below: String = digits.chars().rev().flat_map(|digit| ['d', digit, '/']).collect();
                 format!("{directory}/{below}account.json")
             }
             Shape::Ten => format!("{directory}/ca-{}/{:08}.ocsp", number % 10, number / 10),

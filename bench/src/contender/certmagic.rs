@@ -13,7 +13,7 @@ use tokio::sync::OnceCell;
 use super::{Contender, Depth, Directories, Groups, Held, Kind, Locks, let_pass};
 
 /// How long it waits for a lock before it fails.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 /// The lock under which groups are written; certmagic writes none without one.
 const GROUP_LOCK: &str = "groups";
 
@@ -27,7 +27,7 @@ pub(crate) struct CertMagic {
 impl CertMagic {
     /// Connects to etcd with its default settings.
     pub(crate) async fn on_etcd(endpoints: &[String]) -> Result<Self> {
-        let storage = EtcdStorage::connect(endpoints, EtcdStorageOptions::default()).await?;
+        let storage = Box::pin(EtcdStorage::connect(endpoints, EtcdStorageOptions::default())).await?;
         Ok(Self { name: "certmagic", storage, group_lock: OnceCell::new() })
     }
 

@@ -9,7 +9,7 @@ use kv_etcd::{EtcdBackend, EtcdConfig};
 use kv_memory::MemoryBackend;
 use kv_sqlite::{SqliteBackend, SqliteOptions};
 use storage_core::kv::KvBackend;
-use storage_core::{ListOptions, LockGuard, Storage, StorageOptions};
+use storage_core::{Filter, ListOptions, LockGuard, Storage, StorageOptions};
 use tokio::time::{Duration, sleep};
 
 use super::{Contender, Depth, Directories, Groups, Held, Kind, Locks};
@@ -27,7 +27,7 @@ impl Kvfs<EtcdBackend> {
     /// Opens a tree on etcd.
     pub(crate) async fn on_etcd(endpoints: &[String], prefix: &str) -> Result<Self> {
         let config = EtcdConfig::builder(endpoints).with_prefix(prefix).build()?;
-        let backend = EtcdBackend::connect(&config).await?;
+        let backend = Box::pin(EtcdBackend::connect(&config)).await?;
         Ok(Self { name: "kvfs", storage: Storage::open(backend, config.storage_options()).await? })
     }
 }
@@ -87,7 +87,7 @@ impl<B: KvBackend> Contender for Kvfs<B> {
     async fn list(&self, directory: &str, depth: Depth) -> Result<usize> {
         let options = match depth {
             Depth::Children => ListOptions::children(),
-            Depth::Descendants => ListOptions::descendants(),
+            Depth::Descendants => ListOptions::descendants().with_filter(Filter::FilesOnly),
         };
         Ok(self.storage.list(directory, options).await?.len())
     }

@@ -21,7 +21,7 @@ pub(crate) use self::opendal::OpenDal;
 pub(crate) use self::raw::Raw;
 pub(crate) use self::with_sha1::WithSha1;
 
-/// The contenders of a contest, the one that the others are compared with first.
+/// The contenders of a race, the one that the others are compared with first.
 pub(crate) type Contenders = Vec<Arc<dyn Contender>>;
 
 /// A store of files by path, of which every contender has this much.
@@ -117,7 +117,7 @@ pub(crate) enum Kind {
 pub(crate) enum Depth {
     /// What is directly in the directory.
     Children,
-    /// All files below it.
+    /// All files below it, and no directories.
     Descendants,
 }
 

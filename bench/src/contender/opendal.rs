@@ -61,7 +61,12 @@ impl Contender for OpenDal {
     async fn list(&self, directory: &str, depth: Depth) -> Result<usize> {
         let directory = format!("{directory}/");
         let listing = self.operator.list_with(&directory);
-        Ok(listing.recursive(depth == Depth::Descendants).await?.len())
+        let listed = listing.recursive(depth == Depth::Descendants).await?;
+        Ok(match depth {
+            Depth::Children => listed.len(),
+            // It lists directories too, the one that was asked for among them.
+            Depth::Descendants => listed.iter().filter(|entry| !entry.path().ends_with('/')).count(),
+        })
     }
 
     fn directories(&self) -> Option<&dyn Directories> {

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::bench::Bench;
 use crate::contender::{Contender, Contenders};
-use crate::contest::{Contest, Sample, Turn};
+use crate::race::{Race, Sample, Turn};
 use crate::row::Figure;
 use crate::trees::{certificate_path, content};
 
@@ -34,8 +34,8 @@ pub(super) async fn run(bench: &mut Bench, group: &str, contenders: &Contenders)
         for (what, called) in [(What::Store, "store"), (What::Load, "load")] {
             let name = format!("{group}/clients-{clients}/{called}");
             if bench.wants(&name) {
-                let contest = contest(name, contenders, what, Clients { clients, calls }, Handle::current());
-                bench.hold(contest).await;
+                let race = race(name, contenders, what, Clients { clients, calls }, Handle::current());
+                bench.hold(race).await;
             }
         }
     }
@@ -49,15 +49,15 @@ pub(super) struct Clients {
 }
 
 /// Clients that are tasks of this runtime.
-pub(super) fn contest(
+pub(super) fn race(
     name: String,
     contenders: &Contenders,
     what: What,
     Clients { clients, calls }: Clients,
     runtime: Handle,
-) -> Contest {
+) -> Race {
     let content = content(BYTES);
-    Contest::new(name, Figure::Throughput, calls).enter_all(contenders, move |who, turn| {
+    Race::new(name, Figure::Throughput, calls).enter_all(contenders, move |who, turn| {
         let (content, runtime) = (content.clone(), runtime.clone());
         async move {
             if turn.is_first() && matches!(what, What::Load) {

@@ -6,22 +6,22 @@ use anyhow::Context as _;
 
 use crate::bench::Bench;
 use crate::contender::{Contenders, Groups};
-use crate::contest::{Budget, Contest, Sample};
+use crate::race::{Budget, Race, Sample};
 use crate::row::Figure;
 use crate::trees::content;
 
-/// What certmagic needs 30 kB each for would take it long: so much in a file.
+/// In a file that is asked after.
 const BYTES: usize = 1_024;
 /// Files in a directory that is asked after.
 const ASKED_AFTER: u64 = 300;
 /// From this size on peers are left out that delete or store a file at a time: it would take the whole time.
-const MANY: u64 = 100_000;
+pub(super) const MANY: u64 = 100_000;
 /// Files that are stored together: as many as fit into a transaction of etcd.
 const GROUP: usize = 60;
 
-pub(super) async fn run(bench: &mut Bench, group: &str, contenders: &Contenders) {
+/// Directories of these sizes are deleted.
+pub(super) async fn run(bench: &mut Bench, group: &str, contenders: &Contenders, sizes: &[u64]) {
     stat(bench, group, contenders).await;
-    let sizes = bench.quick_or_full(&[10, 1_000][..], &[10, 1_000, MANY][..]);
     for &size in sizes {
         delete(bench, group, contenders, size).await;
     }
@@ -34,7 +34,7 @@ async fn stat(bench: &mut Bench, group: &str, contenders: &Contenders) {
     }
     let able: Contenders = contenders.iter().filter(|who| who.directories().is_some()).cloned().collect();
     let content = content(BYTES);
-    let contest = Contest::new(name, Figure::Latency, 3).enter_all(&able, move |who, turn| {
+    let race = Race::new(name, Figure::Latency, 3).enter_all(&able, move |who, turn| {
         let content = content.clone();
         async move {
             if turn.is_first() {
@@ -46,7 +46,7 @@ async fn stat(bench: &mut Bench, group: &str, contenders: &Contenders) {
             Sample::of_each(turn.numbers(), |_| directories.stat("asked")).await
         }
     });
-    bench.hold(contest).await;
+    bench.hold(race).await;
 }
 
 async fn delete(bench: &mut Bench, group: &str, contenders: &Contenders, size: u64) {
@@ -59,7 +59,7 @@ async fn delete(bench: &mut Bench, group: &str, contenders: &Contenders, size: u
     };
     let able: Contenders = contenders.iter().filter(able).cloned().collect();
     let content = content(64);
-    let contest = Contest::new(name, Figure::Latency, 1).enter_all(&able, move |who, turn| {
+    let race = Race::new(name, Figure::Latency, 1).enter_all(&able, move |who, turn| {
         let content = content.clone();
         async move {
             let directory = format!("removed-{}", turn.number());
@@ -82,7 +82,7 @@ async fn delete(bench: &mut Bench, group: &str, contenders: &Contenders, size: u
         rounds: if size < MANY { 10 } else { 3 },
         time: Duration::from_secs(bench.quick_or_full(3, 60)),
     };
-    bench.hold_for(contest, budget).await;
+    bench.hold_for(race, budget).await;
 }
 
 async fn store_in_groups(groups: &dyn Groups, files: &[(String, bytes::Bytes)]) -> anyhow::Result<()> {

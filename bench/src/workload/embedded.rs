@@ -25,7 +25,9 @@ pub(super) async fn run(bench: &mut Bench) -> Result<()> {
         Arc::new(Kvfs::in_file(&at("normal.db"), "kvfs, Durability::Normal", normal).await?),
     ];
     files::run(bench, "disk", &contenders, &[2_048], 10).await;
-    directories::run(bench, "disk", &contenders).await;
+    // FileStorage takes seconds to fill and delete a large one.
+    let sizes = bench.quick_or_full(&[10][..], &[10, 1_000][..]);
+    directories::run(bench, "disk", &contenders, sizes).await;
     groups::run(bench, "disk", &contenders).await;
     locks::run(bench, "disk", &contenders).await;
     Ok(())

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::bench::Bench;
 use crate::contender::{Contender, Kvfs, Raw};
-use crate::contest::{Contest, Sample};
+use crate::race::{Race, Sample};
 use crate::row::Figure;
 use crate::servers::Servers;
 use crate::trees::content;
@@ -39,21 +39,21 @@ pub(super) async fn run(bench: &mut Bench) -> Result<()> {
         tokio::spawn(consume(kvfs.storage().watch("watched").await?, heard.clone()));
     }
     let content = content(2_048);
-    let contest = enter(Contest::new(name, Figure::Latency, 1), "raw", raw, raw_heard, &content);
-    bench.hold(enter(contest, "kvfs", kvfs, kvfs_heard, &content)).await;
+    let race = enter(Race::new(name, Figure::Latency, 1), "raw", raw, raw_heard, &content);
+    bench.hold(enter(race, "kvfs", kvfs, kvfs_heard, &content)).await;
     Ok(())
 }
 
 /// One that stores a file and waits until all its consumers have heard of it.
 fn enter(
-    contest: Contest,
+    race: Race,
     name: &'static str,
     who: Arc<dyn Contender>,
     heard: UnboundedReceiver<()>,
     content: &Bytes,
-) -> Contest {
+) -> Race {
     let (heard, content) = (Arc::new(Mutex::new(heard)), content.clone());
-    contest.enter(name, move |_| {
+    race.enter(name, move |_| {
         let (who, heard, content) = (who.clone(), heard.clone(), content.clone());
         async move {
             let mut heard = heard.lock().await;

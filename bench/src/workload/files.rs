@@ -2,7 +2,7 @@
 
 use crate::bench::Bench;
 use crate::contender::{Contenders, Kind};
-use crate::contest::{Contest, Sample};
+use crate::race::{Race, Sample};
 use crate::row::Figure;
 use crate::trees::{certificate_path, content};
 use crate::workload::size_name;
@@ -36,7 +36,7 @@ async fn store_new(bench: &mut Bench, group: &str, contenders: &Contenders, size
         return;
     }
     let content = content(size);
-    let contest = Contest::new(name, Figure::Latency, calls).enter_all(contenders, move |who, turn| {
+    let race = Race::new(name, Figure::Latency, calls).enter_all(contenders, move |who, turn| {
         let content = content.clone();
         async move {
             let paths = turn.numbers().map(|number| format!("new-{size}/{}", certificate_path(number)));
@@ -51,7 +51,7 @@ async fn store_new(bench: &mut Bench, group: &str, contenders: &Contenders, size
             Ok(sample)
         }
     });
-    bench.hold(contest).await;
+    bench.hold(race).await;
 }
 
 async fn store_again(bench: &mut Bench, group: &str, contenders: &Contenders, calls: u64) {
@@ -60,14 +60,14 @@ async fn store_again(bench: &mut Bench, group: &str, contenders: &Contenders, ca
         return;
     }
     let content = content(USUAL);
-    let contest = Contest::new(name, Figure::Latency, calls).enter_all(contenders, move |who, turn| {
+    let race = Race::new(name, Figure::Latency, calls).enter_all(contenders, move |who, turn| {
         let content = content.clone();
         async move {
             let path = &format!("again/{}", certificate_path(0));
             Sample::of_each(turn.numbers(), |_| who.store(path, &content)).await
         }
     });
-    bench.hold(contest).await;
+    bench.hold(race).await;
 }
 
 async fn load(bench: &mut Bench, group: &str, contenders: &Contenders, size: usize, calls: u64) {
@@ -76,7 +76,7 @@ async fn load(bench: &mut Bench, group: &str, contenders: &Contenders, size: usi
         return;
     }
     let content = content(size);
-    let contest = Contest::new(name, Figure::Latency, calls).enter_all(contenders, move |who, turn| {
+    let race = Race::new(name, Figure::Latency, calls).enter_all(contenders, move |who, turn| {
         let content = content.clone();
         async move {
             let path = &format!("loaded-{size}/{}", certificate_path(0));
@@ -90,7 +90,7 @@ async fn load(bench: &mut Bench, group: &str, contenders: &Contenders, size: usi
             .await
         }
     });
-    bench.hold(contest).await;
+    bench.hold(race).await;
 }
 
 async fn stat(bench: &mut Bench, group: &str, contenders: &Contenders, calls: u64) {
@@ -99,7 +99,7 @@ async fn stat(bench: &mut Bench, group: &str, contenders: &Contenders, calls: u6
         return;
     }
     let content = content(USUAL);
-    let contest = Contest::new(name, Figure::Latency, calls).enter_all(contenders, move |who, turn| {
+    let race = Race::new(name, Figure::Latency, calls).enter_all(contenders, move |who, turn| {
         let content = content.clone();
         async move {
             let path = &format!("stat/{}", certificate_path(0));
@@ -109,7 +109,7 @@ async fn stat(bench: &mut Bench, group: &str, contenders: &Contenders, calls: u6
             Sample::of_each(turn.numbers(), |_| who.stat(path)).await
         }
     });
-    bench.hold(contest).await;
+    bench.hold(race).await;
 }
 
 async fn exists(bench: &mut Bench, group: &str, contenders: &Contenders, calls: u64) {
@@ -125,7 +125,7 @@ async fn exists(bench: &mut Bench, group: &str, contenders: &Contenders, calls: 
             continue;
         }
         let content = content(USUAL);
-        let contest = Contest::new(name, Figure::Latency, calls).enter_all(contenders, move |who, turn| {
+        let race = Race::new(name, Figure::Latency, calls).enter_all(contenders, move |who, turn| {
             let content = content.clone();
             async move {
                 if turn.is_first() {
@@ -138,7 +138,7 @@ async fn exists(bench: &mut Bench, group: &str, contenders: &Contenders, calls: 
                 .await
             }
         });
-        bench.hold(contest).await;
+        bench.hold(race).await;
     }
 }
 
@@ -148,7 +148,7 @@ async fn delete(bench: &mut Bench, group: &str, contenders: &Contenders, calls: 
         return;
     }
     let content = content(USUAL);
-    let contest = Contest::new(name, Figure::Latency, calls).enter_all(contenders, move |who, turn| {
+    let race = Race::new(name, Figure::Latency, calls).enter_all(contenders, move |who, turn| {
         let content = content.clone();
         async move {
             let paths = turn.numbers().map(|number| format!("deleted/{}", certificate_path(number)));
@@ -159,5 +159,5 @@ async fn delete(bench: &mut Bench, group: &str, contenders: &Contenders, calls: 
             Sample::of_each(&paths, |path| who.delete(path)).await
         }
     });
-    bench.hold(contest).await;
+    bench.hold(race).await;
 }

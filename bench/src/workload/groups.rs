@@ -4,7 +4,7 @@ use anyhow::Context as _;
 
 use crate::bench::Bench;
 use crate::contender::Contenders;
-use crate::contest::{Contest, Sample};
+use crate::race::{Race, Sample};
 use crate::row::Figure;
 use crate::trees::{certificate_path, content};
 
@@ -25,7 +25,7 @@ async fn store(bench: &mut Bench, group: &str, able: &Contenders, size: u64) {
         return;
     }
     let content = content(BYTES);
-    let contest = Contest::new(name, Figure::Latency, 3).enter_all(able, move |who, turn| {
+    let race = Race::new(name, Figure::Latency, 3).enter_all(able, move |who, turn| {
         let files: Vec<Vec<_>> = turn
             .numbers()
             .map(|number| {
@@ -38,7 +38,7 @@ async fn store(bench: &mut Bench, group: &str, able: &Contenders, size: u64) {
             Sample::of_each(&files, |files| groups.store(files)).await
         }
     });
-    bench.hold(contest).await;
+    bench.hold(race).await;
 }
 
 async fn load(bench: &mut Bench, group: &str, able: &Contenders, size: u64) {
@@ -47,7 +47,7 @@ async fn load(bench: &mut Bench, group: &str, able: &Contenders, size: u64) {
         return;
     }
     let content = content(BYTES);
-    let contest = Contest::new(name, Figure::Latency, 5).enter_all(able, move |who, turn| {
+    let race = Race::new(name, Figure::Latency, 5).enter_all(able, move |who, turn| {
         let paths: Vec<_> =
             (0..size).map(|file| format!("loaded-{size}/{}", certificate_path(file))).collect();
         let content = content.clone();
@@ -66,5 +66,5 @@ async fn load(bench: &mut Bench, group: &str, able: &Contenders, size: u64) {
             .await
         }
     });
-    bench.hold(contest).await;
+    bench.hold(race).await;
 }

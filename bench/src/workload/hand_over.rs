@@ -9,19 +9,37 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::bench::Bench;
-use crate::contender::{CertMagic, Contender, Contenders, Held, Kvfs, Raw};
-use crate::contest::{Budget, Contest, Sample, Turn};
+use crate::contender::{CertMagic, Contender, Contenders, Held, Kvfs, Raw, let_pass};
+use crate::race::{Budget, Race, Sample, Turn};
 use crate::row::Figure;
 use crate::servers::Servers;
 
-const WAITERS: [u64; 3] = [2, 16, 256];
+/// How many wait, and whether the lock is released as soon as they do.
+const QUEUES: [(&str, u64, Release); 4] = [
+    ("2-waiters", 2, Release::Later),
+    ("16-waiters", 16, Release::Later),
+    ("256-waiters", 256, Release::Later),
+    ("2-just-queued", 2, Release::AtOnce),
+];
 const NAME: &str = "issue_cert_example.com";
+/// etcd serves a watch that began behind the newest revision with the next of its rounds over those, every 100 ms. By then
+/// every waiter's watch is up to date.
+const SETTLING: Duration = Duration::from_millis(250);
 /// What a hand-over is held against: the release, the news of it, and a look at the queue.
 const ROUND_TRIPS: u64 = 3;
 
+/// When the first holder gives the lock back.
+#[derive(Clone, Copy, Debug)]
+enum Release {
+    /// When the queue has been standing for a while.
+    Later,
+    /// With the last one's arrival.
+    AtOnce,
+}
+
 pub(super) async fn run(bench: &mut Bench) -> Result<()> {
-    for waiters in WAITERS {
-        let name = format!("hand-over/{waiters}-waiters");
+    for (called, waiters, release) in QUEUES {
+        let name = format!("hand-over/{called}");
         if !bench.wants(&name) {
             continue;
         }
@@ -33,13 +51,13 @@ pub(super) async fn run(bench: &mut Bench) -> Result<()> {
             kvfs.push(Arc::new(Kvfs::on_etcd(&endpoints, "/kvfs").await?));
             certmagic.push(Arc::new(CertMagic::on_etcd(&endpoints).await?));
         }
-        let contest = Contest::new(name, Figure::Latency, waiters)
+        let race = Race::new(name, Figure::Latency, waiters)
             .enter("3 raw puts", move |turn| round_trips(floor.client(), turn))
-            .enter("kvfs", move |_| hand_overs(kvfs.clone()))
-            .enter("certmagic", move |_| hand_overs(certmagic.clone()));
+            .enter("kvfs", move |_| hand_overs(kvfs.clone(), release))
+            .enter("certmagic", move |_| hand_overs(certmagic.clone(), release));
         // Until the queue stands there pass some tenths of a second, so there are fewer rounds in the time.
-        let time = Duration::from_secs(bench.quick_or_full(6, 60));
-        bench.hold_for(contest, Budget { rounds: 100, time }).await;
+        let time = Duration::from_secs(bench.quick_or_full(5, 60));
+        bench.hold_for(race, Budget { rounds: 100, time }).await;
     }
     Ok(())
 }
@@ -58,7 +76,7 @@ async fn round_trips(client: etcd_client::Client, turn: Turn) -> Result<Sample> 
 }
 
 /// The first client takes the lock, the others queue for it, and it goes through all their hands.
-async fn hand_overs(clients: Contenders) -> Result<Sample> {
+async fn hand_overs(clients: Contenders, release: Release) -> Result<Sample> {
     let count = clients.len();
     let (first, others) = clients.split_first().context("there are no clients")?;
     let locks = first.locks().context("it has no locks")?;
@@ -69,6 +87,9 @@ async fn hand_overs(clients: Contenders) -> Result<Sample> {
         tasks.spawn(wait_and_pass_on(other.clone(), released.clone()));
     }
     locks.until_queued(NAME, count).await?;
+    if matches!(release, Release::Later) {
+        let_pass(SETTLING).await;
+    }
     let began = Instant::now();
     pass_on(held, &released).await?;
     let mut sample = Sample::default();

@@ -36,8 +36,8 @@ pub(super) async fn run(bench: &mut Bench) -> Result<()> {
         let name = format!("memory/threads-{THREADS}/{called}");
         if bench.wants(&name) {
             let clients = Clients { clients: THREADS, calls: CALLS_OF_THREADS };
-            let contest = clients::contest(name, &contenders, what, clients, runtime.handle().clone());
-            bench.hold(contest).await;
+            let race = clients::race(name, &contenders, what, clients, runtime.handle().clone());
+            bench.hold(race).await;
         }
     }
     // A runtime must not be dropped where one is running.

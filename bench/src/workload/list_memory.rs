@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use futures::TryStreamExt as _;
-use storage_core::{ListItem, ListOptions};
+use storage_core::{Filter, ListItem, ListOptions};
 use tokio::process::Command;
 
 use crate::bench::Bench;
@@ -40,7 +40,8 @@ pub(crate) async fn child(child: Child) -> Result<()> {
     match child.task {
         Task::Idle => {}
         Task::ListStream => {
-            let mut items = kvfs.storage().list_stream(&child.directory, ListOptions::descendants());
+            let files = ListOptions::descendants().with_filter(Filter::FilesOnly);
+            let mut items = kvfs.storage().list_stream(&child.directory, files);
             let mut listed = 0_u64;
             while let Some(item) = items.try_next().await? {
                 match item {

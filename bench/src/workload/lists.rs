@@ -8,7 +8,7 @@ use etcd_client::GetOptions;
 
 use crate::bench::Bench;
 use crate::contender::{Contenders, Depth, Raw};
-use crate::contest::{Contest, Sample};
+use crate::race::{Race, Sample};
 use crate::row::Figure;
 use crate::trees::{Shape, Tree};
 
@@ -18,14 +18,9 @@ const PAGE: u64 = 1_000;
 /// All files of a tree.
 pub(super) async fn recursive(bench: &mut Bench, name: String, tree: Tree, contenders: &Contenders) {
     let expected = usize::try_from(tree.files).unwrap_or(usize::MAX);
-    let contest = list(
-        Contest::new(name, Figure::Latency, 1),
-        tree.directory(),
-        Depth::Descendants,
-        expected,
-        contenders,
-    );
-    bench.hold(contest).await;
+    let race =
+        list(Race::new(name, Figure::Latency, 1), tree.directory(), Depth::Descendants, expected, contenders);
+    bench.hold(race).await;
 }
 
 /// What is directly in the directory of a tree that has most children. For few and large subdirectories the floor is a page
@@ -49,10 +44,10 @@ pub(super) async fn children(
     let names = (0..tree.files).map(|number| child(&tree.path(number), &directory));
     let expected = names.collect::<BTreeSet<_>>().len();
 
-    let mut contest = Contest::new(name, Figure::Latency, 1);
+    let mut race = Race::new(name, Figure::Latency, 1);
     if tree.shape == Shape::Ten {
         let raw = raw.clone();
-        contest = contest.enter("raw, 10 pages", move |turn| {
+        race = race.enter("raw, 10 pages", move |turn| {
             let raw = raw.clone();
             async move {
                 Sample::of_each(turn.numbers(), |_| async {
@@ -67,17 +62,11 @@ pub(super) async fn children(
             }
         });
     }
-    bench.hold(list(contest, directory, Depth::Children, expected, contenders)).await;
+    bench.hold(list(race, directory, Depth::Children, expected, contenders)).await;
 }
 
-fn list(
-    contest: Contest,
-    directory: String,
-    depth: Depth,
-    expected: usize,
-    contenders: &Contenders,
-) -> Contest {
-    contest.enter_all(contenders, move |who, turn| {
+fn list(race: Race, directory: String, depth: Depth, expected: usize, contenders: &Contenders) -> Race {
+    race.enter_all(contenders, move |who, turn| {
         let directory = directory.clone();
         async move {
             Sample::of_each(turn.numbers(), |_| async {

@@ -4,7 +4,7 @@ use anyhow::Context as _;
 
 use crate::bench::Bench;
 use crate::contender::{Contender, Contenders};
-use crate::contest::{Contest, Sample};
+use crate::race::{Race, Sample};
 use crate::row::Figure;
 
 pub(super) async fn run(bench: &mut Bench, group: &str, contenders: &Contenders) {
@@ -13,7 +13,7 @@ pub(super) async fn run(bench: &mut Bench, group: &str, contenders: &Contenders)
         return;
     }
     let able: Contenders = contenders.iter().filter(|who| who.locks().is_some()).cloned().collect();
-    let contest = Contest::new(name, Figure::Latency, 5).enter_all(&able, |who, turn| async move {
+    let race = Race::new(name, Figure::Latency, 5).enter_all(&able, |who, turn| async move {
         let who: &dyn Contender = &*who;
         let locks = who.locks().context("it has no locks")?;
         Sample::of_each(turn.numbers(), |_| async move {
@@ -21,5 +21,5 @@ pub(super) async fn run(bench: &mut Bench, group: &str, contenders: &Contenders)
         })
         .await
     });
-    bench.hold(contest).await;
+    bench.hold(race).await;
 }

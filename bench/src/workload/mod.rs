@@ -30,7 +30,8 @@ pub(crate) async fn run_all(bench: &mut Bench) -> Result<()> {
     if bench.wants_some("etcd/") {
         let (_servers, contenders) = start(bench, Servers::one).await?;
         files::run(bench, "etcd", &contenders, files::SIZES, 10).await;
-        directories::run(bench, "etcd", &contenders).await;
+        let sizes = bench.quick_or_full(&[10, 1_000][..], &[10, 1_000, directories::MANY][..]);
+        directories::run(bench, "etcd", &contenders, sizes).await;
         groups::run(bench, "etcd", &contenders).await;
         clients::run(bench, "etcd", &contenders).await;
         locks::run(bench, "etcd", &contenders).await;

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::bench::Bench;
 use crate::contender::{Contender, Kvfs};
-use crate::contest::{Contest, Sample};
+use crate::race::{Race, Sample};
 use crate::row::Figure;
 use crate::servers::Servers;
 use crate::trees::{Shape, Tree, certificate_path, content};
@@ -32,10 +32,10 @@ pub(super) async fn run(bench: &mut Bench, workloads: &[(String, What)], large: 
     let small: Arc<dyn Contender> = Arc::new(small);
     let large: Arc<dyn Contender> = Arc::new(Kvfs::on_etcd(large, "/kvfs").await?);
     for (name, what) in workloads {
-        let mut contest = Contest::new(name.clone(), Figure::Latency, 10);
+        let mut race = Race::new(name.clone(), Figure::Latency, 10);
         for (called, who) in [("kvfs, 1,000 files", &small), ("kvfs, this many", &large)] {
             let (who, what, content) = (who.clone(), *what, content(BYTES));
-            contest = contest.enter(called, move |turn| {
+            race = race.enter(called, move |turn| {
                 let (who, content) = (who.clone(), content.clone());
                 async move {
                     let path = |number| format!("at-size/{}", certificate_path(number));
@@ -59,7 +59,7 @@ pub(super) async fn run(bench: &mut Bench, workloads: &[(String, What)], large: 
                 }
             });
         }
-        bench.hold(contest).await;
+        bench.hold(race).await;
     }
     Ok(())
 }

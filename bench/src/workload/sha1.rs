@@ -4,7 +4,7 @@ use storage_core::Sha1Digest;
 
 use super::files::SIZES;
 use crate::bench::Bench;
-use crate::contest::{Contest, Sample};
+use crate::race::{Race, Sample};
 use crate::row::Figure;
 use crate::trees::content;
 use crate::workload::size_name;
@@ -16,7 +16,7 @@ pub(super) async fn run(bench: &mut Bench) {
             continue;
         }
         let content = content(size);
-        let contest = Contest::new(name, Figure::Latency, 20).enter("SHA-1", move |turn| {
+        let race = Race::new(name, Figure::Latency, 20).enter("SHA-1", move |turn| {
             let content = content.clone();
             async move {
                 Sample::of_each(turn.numbers(), |_| {
@@ -26,6 +26,6 @@ pub(super) async fn run(bench: &mut Bench) {
                 .await
             }
         });
-        bench.hold(contest).await;
+        bench.hold(race).await;
     }
 }

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::bench::Bench;
 use crate::contender::{CertMagic, Contender, Kvfs, OpenDal, Raw};
-use crate::contest::{Contest, Sample};
+use crate::race::{Race, Sample};
 use crate::row::Figure;
 use crate::servers::Servers;
 use crate::trees::content;
@@ -23,10 +23,10 @@ pub(super) async fn run(bench: &mut Bench) -> Result<()> {
     for contender in servers.contenders().await? {
         contender.store(PATH, &content).await?;
     }
-    let mut contest = Contest::new(name, Figure::Latency, 1);
+    let mut race = Race::new(name, Figure::Latency, 1);
     for (index, called) in ["raw", "kvfs", "certmagic", "OpenDAL"].into_iter().enumerate() {
         let endpoints = servers.endpoints();
-        contest = contest.enter(called, move |turn| {
+        race = race.enter(called, move |turn| {
             let endpoints = endpoints.clone();
             async move {
                 Sample::of_each(turn.numbers(), |_| async {
@@ -43,6 +43,6 @@ pub(super) async fn run(bench: &mut Bench) -> Result<()> {
             }
         });
     }
-    bench.hold(contest).await;
+    bench.hold(race).await;
     Ok(())
 }

@@ -64,7 +64,7 @@ impl Bars {
             .x_labels(self.groups.len() * 2 + 1)
             .x_label_formatter(&label)
             .y_desc(self.y)
-            .y_label_formatter(&plain)
+            .y_label_formatter(&|value| plain(*value))
             .draw()?;
         let width = FILLED / count(self.names.len());
         for (index, name) in self.names.iter().enumerate() {
@@ -107,8 +107,8 @@ impl Lines {
             .configure_mesh()
             .x_desc(self.x)
             .y_desc(self.y)
-            .x_label_formatter(&plain)
-            .y_label_formatter(&plain)
+            .x_label_formatter(&|value| plain(*value))
+            .y_label_formatter(&|value| plain(*value))
             .draw()?;
         for (index, (name, points)) in self.series.iter().enumerate() {
             let color = COLORS[index % COLORS.len()];
@@ -145,8 +145,8 @@ fn bounds(values: impl Iterator<Item = f64>) -> (f64, f64) {
 }
 
 /// Without exponents, and without digits that say nothing.
-fn plain(value: &f64) -> String {
-    if *value >= 1.0 { format!("{value:.0}") } else { format!("{value}") }
+fn plain(value: f64) -> String {
+    if value >= 1.0 { format!("{value:.0}") } else { format!("{value}") }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "there are few of what is drawn")]

@@ -1,4 +1,4 @@
-//! A contest: contenders take turns, in small batches and in another order in every round, so that whatever disturbs the
+//! A race: contenders take turns, in small batches and in another order in every round, so that whatever disturbs the
 //! machine disturbs all of them alike. What is compared are the figures of one round.
 
 use std::future::Future;
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::contender::Contenders;
 use crate::row::{Figure, Measured, Row, Spread};
 
-/// The first rounds of a contest, which warm up connections and are not counted.
+/// The first rounds of a race, which warm up connections and are not counted.
 const WARM_UP: u64 = 1;
 /// However long they take.
 const FEWEST_ROUNDS: u64 = 3;
@@ -24,14 +24,14 @@ const FEWEST_ROUNDS: u64 = 3;
 /// Nanoseconds in an hour: no call takes longer.
 const LONGEST: u64 = 3_600_000_000_000;
 
-/// How long a contest goes on: until it has had so many rounds, or this time is over.
+/// How long a race goes on: until it has had so many rounds, or this time is over.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget {
     pub(crate) rounds: u64,
     pub(crate) time: Duration,
 }
 
-/// Which calls are to be made in a turn. No two turns of a contest have a number in common.
+/// Which calls are to be made in a turn. No two turns of a race have a number in common.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Turn {
     first: u64,
@@ -49,7 +49,7 @@ impl Turn {
         self.first
     }
 
-    /// Whether it is the first one of the contest, which is not counted: the time to prepare.
+    /// Whether it is the first one of the race, which is not counted: the time to prepare.
     pub(crate) fn is_first(self) -> bool {
         self.first == 0
     }
@@ -101,7 +101,7 @@ impl Sample {
 }
 
 /// Contenders that do the same. The first one that enters is what the others are compared with.
-pub(crate) struct Contest {
+pub(crate) struct Race {
     row: Row,
     calls: u64,
     entrants: Vec<Entrant>,
@@ -114,8 +114,8 @@ struct Entrant {
     latencies: Histogram<u64>,
 }
 
-impl Contest {
-    /// A contest of this name, in which a turn is so many calls.
+impl Race {
+    /// A race of this name, in which a turn is so many calls.
     pub(crate) fn new(name: impl Into<String>, figure: Figure, calls: u64) -> Self {
         Self { row: Row::new(name.into(), figure), calls, entrants: Vec::new() }
     }
@@ -167,7 +167,8 @@ impl Contest {
         let mut chance = SmallRng::seed_from_u64(1);
         let began = Instant::now();
         let mut first = 0;
-        for round in 0..WARM_UP + budget.rounds {
+        let rounds = WARM_UP + budget.rounds;
+        for round in 0..rounds {
             if round >= WARM_UP + FEWEST_ROUNDS && began.elapsed() > budget.time {
                 break;
             }
