@@ -17,9 +17,9 @@ use crate::trees::{certificate_path, content};
 const CLIENTS: [u64; 3] = [1, 16, 64];
 const BYTES: usize = 2_048;
 /// Calls of a turn, shared by the clients.
-const CALLS: u64 = 640;
+const CALLS: u64 = 320;
 /// A client alone takes longer for its calls.
-const CALLS_ALONE: u64 = 64;
+const CALLS_ALONE: u64 = 32;
 
 /// Whether they write or read.
 #[derive(Clone, Copy, Debug)]

@@ -16,7 +16,8 @@ pub(super) async fn run(bench: &mut Bench) -> Result<()> {
     }
     // Beside the program, since the temporary folder may be no disk at all.
     let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("target");
-    let directory = tempfile::tempdir_in(target).context("cannot create a directory")?;
+    std::fs::create_dir_all(&target).with_context(|| format!("cannot create {}", target.display()))?;
+    let directory = tempfile::tempdir_in(&target).context("cannot create a directory")?;
     let at = |name| directory.path().join(name);
     let normal = SqliteOptions::default().with_durability(Durability::Normal);
     let contenders: Contenders = vec![

@@ -1,4 +1,4 @@
-//! Two kinds of charts, with times on a logarithmic scale.
+//! Two kinds of charts: bars, and lines on logarithmic scales.
 
 use std::path::{Path, PathBuf};
 
@@ -42,16 +42,19 @@ impl Bars {
     fn try_draw(&self, file: &Path) -> Drawn {
         /// Of the width of a group; the rest is the gap to the next one.
         const FILLED: f64 = 0.8;
+        /// Above the highest bar, for the legend.
+        const HEADROOM: f64 = 1.15;
         let root = SVGBackend::new(file, SIZE).into_drawing_area();
         root.fill(&WHITE)?;
-        let (low, high) = bounds(self.groups.iter().flat_map(|(_, values)| values.iter().flatten().copied()));
+        let values = self.groups.iter().flat_map(|(_, values)| values.iter().flatten().copied());
+        let highest = values.fold(0.0, f64::max);
         let groups = count(self.groups.len());
         let mut chart = ChartBuilder::on(&root)
             .caption(self.title, (FONT, 20))
             .margin(12)
             .x_label_area_size(30)
             .y_label_area_size(60)
-            .build_cartesian_2d(0.0..groups, (low..high).log_scale())?;
+            .build_cartesian_2d(0.0..groups, 0.0..highest * HEADROOM)?;
         // A label in the middle of each group: there are two steps in each.
         let label = |x: &f64| {
             let group =
@@ -61,10 +64,10 @@ impl Bars {
         chart
             .configure_mesh()
             .disable_x_mesh()
+            .light_line_style(TRANSPARENT)
             .x_labels(self.groups.len() * 2 + 1)
             .x_label_formatter(&label)
             .y_desc(self.y)
-            .y_label_formatter(&|value| plain(*value))
             .draw()?;
         let width = FILLED / count(self.names.len());
         for (index, name) in self.names.iter().enumerate() {
@@ -72,7 +75,7 @@ impl Bars {
             let bars = self.groups.iter().enumerate().filter_map(|(group, (_, values))| {
                 let value = values.get(index).copied().flatten()?;
                 let left = count(group) + (1.0 - FILLED) / 2.0 + width * count(index);
-                Some(Rectangle::new([(left, low), (left + width, value)], style))
+                Some(Rectangle::new([(left, 0.0), (left + width, value)], style))
             });
             chart
                 .draw_series(bars)?
@@ -105,6 +108,8 @@ impl Lines {
             .build_cartesian_2d((left..right).log_scale(), (low..high).log_scale())?;
         chart
             .configure_mesh()
+            .light_line_style(TRANSPARENT)
+            .x_labels(6)
             .x_desc(self.x)
             .y_desc(self.y)
             .x_label_formatter(&|value| plain(*value))
@@ -141,7 +146,7 @@ fn legend<'a, X: Ranged, Y: Ranged>(
 fn bounds(values: impl Iterator<Item = f64>) -> (f64, f64) {
     let (low, high) =
         values.fold((f64::MAX, f64::MIN), |(low, high), value| (low.min(value), high.max(value)));
-    (low * 0.5, high * 2.0)
+    (low * 0.5, high * 3.0)
 }
 
 /// Without exponents, and without digits that say nothing.
