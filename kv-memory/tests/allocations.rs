@@ -1,6 +1,7 @@
 //! How many times an operation of the tree asks for memory: a count that does not jitter, as times do.
 //!
 //! The bounds are what was counted, and a few more. Who needs more raises them, and says why.
+#![allow(clippy::unwrap_used, reason = "the helpers of a test are tests")]
 
 use allocation_counter::AllocationInfo;
 use kv_memory::MemoryBackend;
