@@ -3,6 +3,7 @@
 //! This is the one place that knows how to prepare a machine and how to check the workspace; `.ci/run` and the README
 //! call it.
 
+mod bench;
 mod demo;
 mod documents;
 mod faults;
@@ -47,6 +48,12 @@ enum Xtask {
         #[arg(long, default_value_t = 60)]
         seconds: u64,
     },
+    /// Measure kvfs side by side with etcd and with its peers: `quick`, `full`, `--only NAME`; `--help` after `--` lists all
+    Bench {
+        /// Options of the benchmarks, such as `full --only etcd/load`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
     /// Run the fault scenarios on real clusters, and print their figures; `--help` after `--` lists the options
     Faults {
         /// Options of the scenarios, such as `--only F1,F4 --seed 7 --quick`
@@ -84,6 +91,7 @@ fn main() -> ExitCode {
         Xtask::Setup => setup::ensure(Effort::Everything).map(|_| ExitCode::SUCCESS),
         Xtask::Install { options } => install::run(&options).map(|()| ExitCode::SUCCESS),
         Xtask::Demo => demo::run().map(|()| ExitCode::SUCCESS),
+        Xtask::Bench { options } => bench::run(&options).map(|()| ExitCode::SUCCESS),
         Xtask::Faults { options } => faults::run(&options).map(|()| ExitCode::SUCCESS),
         Xtask::Fuzz { inputs, seconds, only } => {
             let extent = seconds.map_or(fuzz::Extent::Inputs(inputs), fuzz::Extent::Seconds);
