@@ -29,8 +29,8 @@ pub(crate) async fn grant(call: &Call<'_>, ttl: Duration) -> Result<Lease, Backe
 /// Renews a lease once.
 ///
 /// The library hides the answer to the renewal with which it opens its stream; the answer to another is shown.
-pub(crate) async fn keep_alive(mut attempt: Attempt, lease: LeaseId) -> Result<Duration, BackendError> {
-    let opened = attempt.handles.lease.keep_alive(lease.get()).await;
+pub(crate) async fn keep_alive(attempt: Attempt, lease: LeaseId) -> Result<Duration, BackendError> {
+    let opened = attempt.handles.lease.clone().keep_alive(lease.get()).await;
     let (mut keeper, mut answers) = opened.map_err(from_client)?;
     keeper.keep_alive().await.map_err(from_client)?;
     let answer = answers.message().await.map_err(from_client)?;
@@ -45,8 +45,8 @@ pub(crate) async fn keep_alive(mut attempt: Attempt, lease: LeaseId) -> Result<D
 }
 
 /// How long a lease still runs, in whole seconds; a fraction is left out.
-pub(crate) async fn time_to_live(mut attempt: Attempt, lease: LeaseId) -> Result<Duration, BackendError> {
-    let answer = attempt.handles.lease.time_to_live(lease.get(), None).await.map_err(from_client)?;
+pub(crate) async fn time_to_live(attempt: Attempt, lease: LeaseId) -> Result<Duration, BackendError> {
+    let answer = attempt.handles.lease.clone().time_to_live(lease.get(), None).await.map_err(from_client)?;
     attempt.witness.check_cluster(answer.header())?;
     left(answer.ttl(), answer.granted_ttl()).ok_or_else(|| not_found(lease))
 }
@@ -57,9 +57,9 @@ pub(crate) async fn revoke(call: &Call<'_>, lease: LeaseId) -> Result<(), Backen
     call.read(|attempt| end(attempt, lease, unanswered.clone())).await
 }
 
-async fn end(mut attempt: Attempt, lease: LeaseId, unanswered: Unanswered) -> Result<(), BackendError> {
+async fn end(attempt: Attempt, lease: LeaseId, unanswered: Unanswered) -> Result<(), BackendError> {
     unanswered.begin();
-    match attempt.handles.lease.revoke(lease.get()).await.map_err(from_client) {
+    match attempt.handles.lease.clone().revoke(lease.get()).await.map_err(from_client) {
         Ok(answer) => attempt.witness.check_cluster(answer.header()),
         Err(error) if error.kind() == BackendErrorKind::LeaseNotFound && unanswered.has_others() => Ok(()),
         Err(error) => Err(unanswered.failed(error)),
@@ -112,14 +112,14 @@ where
 }
 
 async fn ask(
-    mut attempt: Attempt,
+    attempt: Attempt,
     id: LeaseId,
     ttl: i64,
     unanswered: Unanswered,
 ) -> Result<Granted, BackendError> {
     unanswered.begin();
     let options = LeaseGrantOptions::new().with_id(id.get());
-    match attempt.handles.lease.grant(ttl, Some(options)).await {
+    match attempt.handles.lease.clone().grant(ttl, Some(options)).await {
         Ok(granted) => {
             attempt.witness.check_cluster(granted.header())?;
             Ok(Granted::For(seconds(granted.ttl())))
@@ -130,8 +130,8 @@ async fn ask(
     }
 }
 
-async fn granted_ttl(mut attempt: Attempt, id: LeaseId) -> Result<Duration, BackendError> {
-    let found = attempt.handles.lease.time_to_live(id.get(), None).await.map_err(from_client)?;
+async fn granted_ttl(attempt: Attempt, id: LeaseId) -> Result<Duration, BackendError> {
+    let found = attempt.handles.lease.clone().time_to_live(id.get(), None).await.map_err(from_client)?;
     Ok(seconds(found.granted_ttl()))
 }
 

@@ -9,11 +9,11 @@ use crate::error::from_client;
 use crate::paging::Plan;
 
 /// Reads a page.
-pub(crate) async fn page(mut attempt: Attempt, request: RangeRequest) -> Result<RangePage, BackendError> {
+pub(crate) async fn page(attempt: Attempt, request: RangeRequest) -> Result<RangePage, BackendError> {
     let mut plan = Plan::new(&request);
     let mut read = Read { projection: request.projection, at: request.at, consistency: request.consistency };
     let mut reply = loop {
-        match read.send(&mut attempt, &plan).await {
+        match read.send(&attempt, &plan).await {
             Ok(reply) => break reply,
             Err(error) if error.kind() == BackendErrorKind::ReplyTooLarge && plan.can_shrink() => {
                 plan.shrink();
@@ -55,7 +55,7 @@ impl Read {
     /// The revision of a store in which nothing has happened. To etcd zero means the newest.
     const FIRST_REVISION: i64 = 1;
 
-    async fn send(&self, attempt: &mut Attempt, plan: &Plan) -> Result<GetResponse, BackendError> {
+    async fn send(&self, attempt: &Attempt, plan: &Plan) -> Result<GetResponse, BackendError> {
         let Bounds { key, end } = Bounds::of(plan.range());
         let mut options = get_options(self.projection, plan.limit()).with_range(end);
         if let Some(at) = self.at {
@@ -64,7 +64,7 @@ impl Read {
         if self.is_serializable() {
             options = options.with_serializable();
         }
-        let reply = attempt.handles.kv.get(key, Some(options)).await.map_err(from_client)?;
+        let reply = attempt.handles.kv.clone().get(key, Some(options)).await.map_err(from_client)?;
         if self.is_serializable() {
             attempt.witness.check_cluster(reply.header())?;
         } else {

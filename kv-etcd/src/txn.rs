@@ -20,12 +20,13 @@ use crate::error::from_client;
 /// Runs a transaction that [`Txn::check`] has let pass.
 pub(crate) async fn run(call: &Call<'_>, txn: Txn, config: &EtcdConfig) -> Result<TxnReply, BackendError> {
     let (bytes, is_read) = (txn.request_bytes(), is_read(&txn));
-    let reads_otherwise = txn.failure.len();
-    let request = request(&txn, config);
+    // Made anew for each attempt: there is rarely a second one, and the contents would be copied for it. On the heap from
+    // the start: it has some kilobytes, and goes through many hands.
+    let send = |attempt| Box::pin(send(attempt, request(&txn, config), txn.failure.len()));
     if is_read {
         // Servers before 3.5.7 can crash when the call of a transaction that only reads is cancelled. So it is made in a
         // task of its own, which nobody cancels. It ends at the latest with its connection.
-        match call.read(|attempt| detached(send(attempt, request.clone(), reads_otherwise))).await {
+        match call.read(|attempt| detached(send(attempt))).await {
             // 3.5.1, when it is full, refuses transactions that only read (etcd issue 13429), and still reads.
             Err(error) if error.kind() == BackendErrorKind::NoSpace && txn.compares.is_empty() => {
                 call.read(|attempt| one_by_one(attempt, &txn.success)).await
@@ -33,7 +34,7 @@ pub(crate) async fn run(call: &Call<'_>, txn: Txn, config: &EtcdConfig) -> Resul
             result => result,
         }
     } else {
-        Box::pin(call.write(bytes, |attempt| send(attempt, request.clone(), reads_otherwise))).await
+        call.write(bytes, send).await
     }
 }
 
@@ -52,8 +53,8 @@ async fn detached<T: Send + 'static>(
 }
 
 async fn send(attempt: Attempt, request: EtcdTxn, reads_otherwise: usize) -> Result<TxnReply, BackendError> {
-    let Attempt { mut handles, witness, .. } = attempt;
-    let reply = handles.kv.txn(request).await.map_err(from_client)?;
+    let Attempt { handles, witness, .. } = attempt;
+    let reply = handles.kv.clone().txn(request).await.map_err(from_client)?;
     witness.check(reply.header())?;
     let revision = reply.header().map(|header| revision(header.revision()));
     let revision = revision.ok_or_else(|| unexpected("a transaction's answer without a header"))?;
@@ -68,7 +69,8 @@ async fn send(attempt: Attempt, request: EtcdTxn, reads_otherwise: usize) -> Res
 
 /// Makes reads of a transaction one after the other, all at the revision that the first has seen.
 async fn one_by_one(attempt: Attempt, reads: &[Op]) -> Result<TxnReply, BackendError> {
-    let Attempt { mut handles, witness, .. } = attempt;
+    let Attempt { handles, witness, .. } = attempt;
+    let mut kv = handles.kv.clone();
     let mut seen = None;
     let mut replies = Vec::with_capacity(reads.len());
     for read in reads {
@@ -77,7 +79,7 @@ async fn one_by_one(attempt: Attempt, reads: &[Op]) -> Result<TxnReply, BackendE
         let limit = get.limit.map_or(0, std::num::NonZeroU32::get);
         let options = get_options(get.projection, limit).with_range(end);
         let options = options.with_revision(seen.map_or(0, number));
-        let reply = handles.kv.get(key, Some(options)).await.map_err(from_client)?;
+        let reply = kv.get(key, Some(options)).await.map_err(from_client)?;
         witness.check(reply.header())?;
         let header = reply.header().ok_or_else(|| unexpected("a read's answer without a header"))?;
         seen.get_or_insert(revision(header.revision()));

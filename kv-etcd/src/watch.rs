@@ -59,14 +59,14 @@ impl Watch {
         range: KeyRange,
         after: Revision,
     ) -> Result<Self, BackendError> {
-        let Attempt { mut handles, witness, ended } = attempt.clone();
+        let Attempt { handles, witness, ended } = attempt.clone();
         witness.check_watchable(after)?;
         let Bounds { key, end } = Bounds::of(&range);
         // etcd refuses to watch an empty range. A watch on its first key shows nothing either: see `Watch::take`.
         let end = if range.is_empty() { Vec::new() } else { end };
         let start = number(after).saturating_add(1);
         let options = WatchOptions::new().with_range(end).with_start_revision(start).with_progress_notify();
-        let stream = handles.watch.watch(key, Some(options)).await.map_err(from_client)?;
+        let stream = handles.watch.clone().watch(key, Some(options)).await.map_err(from_client)?;
         let mut watch = Self { stream, witness, ended, range, position: after, ready: VecDeque::new() };
         if watch.confirm().await? < after {
             // The member lags behind, or the store has gone back, and would keep us waiting in silence. A read tells.

@@ -10,7 +10,18 @@ const ELSEWHERE: [(&str, &str, &[&str]); 6] = [
     (
         "F12",
         "certificates, names and passwords that are wrong",
-        &["--package", "kv-etcd", "--test", "etcd", "--", "tls::", "tls_files::", "auth::", "secrets::"],
+        &[
+            "--package",
+            "kv-etcd",
+            "--test",
+            "tls",
+            "--test",
+            "tls_files",
+            "--test",
+            "auth",
+            "--test",
+            "secrets",
+        ],
     ),
     (
         "C1",

@@ -100,7 +100,7 @@ impl Shared {
         witness.check_cluster(own.header())?;
         health.service = Service::CopyOnly;
         let begin = Instant::now();
-        let newest = connection.link.call(async |handles| read(handles.kv, key, Reads::Newest).await);
+        let newest = connection.link.call(async |handles| read(handles.kv.clone(), key, Reads::Newest).await);
         let newest =
             within(until(deadline), "it serves its own copy only, asking the leader", newest).await?;
         health.latency = Some(begin.elapsed());

@@ -25,7 +25,7 @@ pub(super) const SILENCE: Duration = Duration::from_secs(1);
 /// What an attempt is made with.
 #[derive(Clone)]
 pub(crate) struct Attempt {
-    pub(crate) handles: Handles,
+    pub(crate) handles: Arc<Handles>,
     pub(crate) witness: Witness,
     /// Set when nothing may be expected from this connection any more.
     pub(crate) ended: CancellationToken,

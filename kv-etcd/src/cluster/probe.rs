@@ -18,9 +18,9 @@ const LONGEST: Duration = Duration::from_secs(2);
 
 /// Reads that key: the answer proves that the member has a leader, serves reads and knows us.
 pub(crate) async fn ask(attempt: Attempt, key: &Key) -> Result<(), BackendError> {
-    let Attempt { mut handles, witness, .. } = attempt;
+    let Attempt { handles, witness, .. } = attempt;
     let only_key = GetOptions::new().with_keys_only();
-    let answer = handles.kv.get(key.as_bytes(), Some(only_key)).await.map_err(from_client)?;
+    let answer = handles.kv.clone().get(key.as_bytes(), Some(only_key)).await.map_err(from_client)?;
     witness.check(answer.header())
 }
 

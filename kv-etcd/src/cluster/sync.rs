@@ -63,8 +63,8 @@ pub(super) fn is_allowed(endpoint: &str, configured: &[String]) -> bool {
 
 /// The addresses that the members serve clients at: those that have started, and that serve at all.
 async fn client_urls(attempt: Attempt) -> Result<Vec<String>, BackendError> {
-    let Attempt { mut handles, witness, .. } = attempt;
-    let answer = handles.cluster.member_list().await.map_err(from_client)?;
+    let Attempt { handles, witness, .. } = attempt;
+    let answer = handles.cluster.clone().member_list().await.map_err(from_client)?;
     witness.check_cluster(answer.header())?;
     let serving = answer.members().iter().filter(|member| !member.name().is_empty() && !member.is_learner());
     let urls: Vec<_> =

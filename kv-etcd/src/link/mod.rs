@@ -100,7 +100,7 @@ impl Connector {
                 watch: client.watch_client().max_decoding_message_size(MAX_REPLY_BYTES),
                 cluster: client.cluster_client(),
             };
-            (handles, alone)
+            (Arc::new(handles), alone)
         });
         let endpoint = endpoint.to_owned();
         Link { inner: Arc::new(Inner { endpoint, handles, login, advice, memory }) }
@@ -152,14 +152,13 @@ pub(crate) struct Link {
 struct Inner {
     endpoint: String,
     /// Or why there can be none.
-    handles: Result<(Handles, Client), &'static str>,
+    handles: Result<(Arc<Handles>, Client), &'static str>,
     login: Option<Login>,
     advice: Advice,
     memory: Arc<Memory>,
 }
 
-/// What calls are made with.
-#[derive(Clone)]
+/// What calls are made with: a call clones the one that it needs.
 pub(crate) struct Handles {
     pub(crate) kv: KvClient,
     pub(crate) lease: LeaseClient,
@@ -179,12 +178,12 @@ impl Link {
     /// the token any more; the call is then made once or twice more.
     ///
     /// Errors that somebody can do something about say what, and name the endpoint. Dropping the future is safe.
-    pub(crate) async fn call<T, F>(&self, call: impl Fn(Handles) -> F) -> Result<T, BackendError>
+    pub(crate) async fn call<T, F>(&self, call: impl Fn(Arc<Handles>) -> F) -> Result<T, BackendError>
     where
         F: Future<Output = Result<T, BackendError>>,
     {
         let (handles, _) = self.handles()?;
-        self.as_user(|| call(handles.clone())).await
+        self.as_user(|| call(Arc::clone(handles))).await
     }
 
     /// Runs a call that asks this member about itself, in the same way.
@@ -206,7 +205,7 @@ impl Link {
         self.inner.memory.certificate_end()
     }
 
-    fn handles(&self) -> Result<&(Handles, Client), BackendError> {
+    fn handles(&self) -> Result<&(Arc<Handles>, Client), BackendError> {
         let Inner { endpoint, handles, .. } = &*self.inner;
         handles.as_ref().map_err(|problem| invalid(format!("{endpoint}: {problem}")))
     }

@@ -1,7 +1,6 @@
 //! The backend on real servers, beside what the conformance suite asks of every backend.
 #![allow(clippy::unwrap_used, reason = "a helper that fails fails the test")]
 
-mod auth;
 mod bootstrap;
 mod deadline;
 mod dropped_reads;
@@ -14,15 +13,11 @@ mod listing;
 mod member_lost;
 mod membership;
 mod no_member;
-mod observability;
 mod old_data;
 mod oversize;
 mod paging;
-mod secrets;
 mod silent_links;
 mod support;
-mod tls;
-mod tls_files;
 mod txn_rules;
 mod unreachable;
 mod watching;

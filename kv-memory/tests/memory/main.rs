@@ -11,7 +11,6 @@ mod history_log;
 mod leases;
 mod local_queue;
 mod lock_runtimes;
-mod observability;
 mod paging;
 mod snapshots;
 mod transactions;

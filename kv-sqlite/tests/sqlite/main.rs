@@ -5,8 +5,6 @@
 mod folder;
 mod histories;
 mod history;
-#[cfg(target_os = "linux")]
-mod idle;
 mod leases;
 mod log_length;
 mod opening;

@@ -19,7 +19,8 @@ fn folder_of_child() -> Option<PathBuf> {
 
 /// Runs one of the tests here once more, by way of another command.
 fn run_again(test: &str, folder: &Path, mut command: Command) {
-    command.args([test, "--exact", "--nocapture"]).env(FOLDER, folder);
+    let test = format!("refusals::{test}");
+    command.args([&test, "--exact", "--nocapture"]).env(FOLDER, folder);
     let output = command.output().unwrap();
     let told = String::from_utf8_lossy(&output.stdout);
     assert!(

@@ -1,4 +1,5 @@
 //! What the tests here have in common: a real etcd of each version that is installed.
+#![allow(dead_code, reason = "each test program uses a part of it")]
 
 pub(crate) mod load;
 

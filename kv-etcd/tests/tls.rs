@@ -1,5 +1,9 @@
 //! Encrypted connections are made as the settings say; one that cannot be made fails within the dial timeout, with an
 //! error that names the endpoint and what to check.
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails the test")]
+
+#[path = "etcd/support/mod.rs"]
+mod support;
 
 use std::time::Duration;
 
@@ -9,7 +13,7 @@ use kv_etcd::{EtcdBackend, EtcdConfig, EtcdConfigBuilder, ServerVerification};
 use storage_core::kv::{BackendError, BackendErrorKind, Key, KeyRange, KvBackend, KvBackendExt, Revision};
 use tokio::time::Instant;
 
-use crate::support::{self, Captured};
+use crate::support::Captured;
 
 const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
 

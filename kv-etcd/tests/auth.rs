@@ -1,4 +1,8 @@
 //! A user's calls go on through every change of tokens; when the user may not do something any more, errors say so.
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails the test")]
+
+#[path = "etcd/support/mod.rs"]
+mod support;
 
 use std::time::Duration;
 
@@ -10,8 +14,6 @@ use storage_core::kv::{
     BackendError, BackendErrorKind, Event, Key, KeyRange, KvBackend, KvBackendExt, Revision,
 };
 use tokio::time::Instant;
-
-use crate::support;
 
 const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
 

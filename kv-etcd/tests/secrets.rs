@@ -1,5 +1,9 @@
 //! The password, the tokens and the private key appear in nothing that is logged, at TRACE and by every crate below us,
 //! and in nothing that our own types show.
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails the test")]
+
+#[path = "etcd/support/mod.rs"]
+mod support;
 
 use std::time::Duration;
 
@@ -9,7 +13,7 @@ use storage_core::kv::{BackendError, Key, KeyRange, KvBackend, KvBackendExt, Rev
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::support::{self, Captured};
+use crate::support::Captured;
 
 const PASSWORD: &str = "sentinel-password";
 const WRONG_PASSWORD: &str = "sentinel-that-is-wrong";

@@ -1,5 +1,9 @@
 //! Files of the TLS settings that are of no use are refused when connecting, with the setting and the file, and nothing
 //! of what is in it.
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails the test")]
+
+#[path = "etcd/support/mod.rs"]
+mod support;
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,8 @@
 //! What an open store costs while nothing happens. Alone in its program: it looks at the time of the whole process.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails the test")]
+
+mod folder;
 
 use std::time::Duration;
 
@@ -7,8 +11,6 @@ use kv_sqlite::{SqliteBackend, SqliteOptions};
 use rustix::time::{ClockId, clock_gettime};
 use storage_core::kv::{Key, KeyRange, KvBackend, KvBackendExt as _, Revision};
 use tokio::time::timeout;
-
-use crate::support;
 
 /// How long the process is idle: `KV_SQLITE_IDLE_SECONDS`.
 fn pause() -> Duration {
@@ -23,7 +25,7 @@ fn processor_time() -> Duration {
 
 #[tokio::test]
 async fn an_idle_store_with_a_watch_and_a_lease_takes_hardly_any_time() {
-    let folder = support::folder();
+    let folder = folder::folder();
     let backend =
         SqliteBackend::open(folder.path().join("store.db"), SqliteOptions::default()).await.unwrap();
     let revision = backend.put(Key::new("k"), "v".into()).await.unwrap();

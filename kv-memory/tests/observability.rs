@@ -1,4 +1,5 @@
 //! What operators see of the operations: events, spans and metrics, and never a content.
+#![allow(clippy::unwrap_used, reason = "the helpers of a test are tests")]
 
 use std::fmt;
 use std::io::{self, Write};

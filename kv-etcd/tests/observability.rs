@@ -1,5 +1,9 @@
 //! What operators see when a member fails and comes back: events, spans and metrics.
 #![allow(clippy::float_cmp, reason = "they are counted")]
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails the test")]
+
+#[path = "etcd/support/mod.rs"]
+mod support;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
