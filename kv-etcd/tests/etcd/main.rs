@@ -9,7 +9,6 @@ mod first_steps;
 mod grant_repeated;
 mod health;
 mod large_sums;
-mod listing;
 mod member_lost;
 mod membership;
 mod no_member;

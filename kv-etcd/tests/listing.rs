@@ -1,11 +1,15 @@
 //! A tree of a hundred thousand files is listed in one call, and streamed without being held in memory.
+//!
+//! Alone in its program: it looks at the memory of the whole process.
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails the test")]
+
+#[path = "etcd/support/mod.rs"]
+mod support;
 
 use bytes::Bytes;
 use futures::TryStreamExt;
 use storage_core::kv::{Key, KvBackendExt};
 use storage_core::{KeyPrefix, ListItem, ListOptions, Storage, StorageOptions};
-
-use crate::support;
 
 const FILES: u32 = 100_000;
 const MIB: usize = 1 << 20;
