@@ -39,7 +39,7 @@ pub(crate) async fn keep_alive(attempt: Attempt, lease: LeaseId) -> Result<Durat
     attempt.witness.check_cluster(answer.header())?;
     // etcd's way to say that there is no such lease.
     if answer.ttl() <= 0 {
-        return Err(not_found(lease));
+        return Err(BackendError::lease_not_found(lease));
     }
     Ok(seconds(answer.ttl()))
 }
@@ -48,7 +48,7 @@ pub(crate) async fn keep_alive(attempt: Attempt, lease: LeaseId) -> Result<Durat
 pub(crate) async fn time_to_live(attempt: Attempt, lease: LeaseId) -> Result<Duration, BackendError> {
     let answer = attempt.handles.lease.clone().time_to_live(lease.get(), None).await.map_err(from_client)?;
     attempt.witness.check_cluster(answer.header())?;
-    left(answer.ttl(), answer.granted_ttl()).ok_or_else(|| not_found(lease))
+    left(answer.ttl(), answer.granted_ttl()).ok_or_else(|| BackendError::lease_not_found(lease))
 }
 
 /// Ends a lease. If it is gone when it is asked for again, the first time may have ended it.
@@ -141,10 +141,6 @@ async fn granted_ttl(attempt: Attempt, id: LeaseId) -> Result<Duration, BackendE
 /// change of leaders it may have more left than was granted.
 fn left(ttl: i64, granted: i64) -> Option<Duration> {
     (granted > 0).then(|| seconds(ttl.min(granted)))
-}
-
-fn not_found(lease: LeaseId) -> BackendError {
-    BackendError::new(BackendErrorKind::LeaseNotFound, lease.to_string())
 }
 
 /// etcd counts leases in whole seconds; a fraction is rounded up, and none is shorter than one.

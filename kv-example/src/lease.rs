@@ -16,8 +16,7 @@ impl Store {
     }
 
     pub(crate) fn lease(&mut self, id: LeaseId) -> Result<&mut (Duration, Instant), BackendError> {
-        let not_found = || BackendError::new(BackendErrorKind::LeaseNotFound, id.to_string());
-        self.leases.get_mut(&id).ok_or_else(not_found)
+        self.leases.get_mut(&id).ok_or_else(|| BackendError::lease_not_found(id))
     }
 
     /// Ends a lease: its keys are deleted, in one revision.

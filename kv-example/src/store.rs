@@ -4,8 +4,8 @@ use std::ops::Bound;
 use std::time::Duration;
 
 use storage_core::kv::{
-    BackendError, BackendErrorKind, Cursor, Entry, Get, GetReply, Key, KeyRange, LeaseId, Projection,
-    RangePage, RangeRequest, Revision,
+    BackendError, Cursor, Entry, Get, GetReply, Key, KeyRange, LeaseId, Projection, RangePage, RangeRequest,
+    Revision,
 };
 use tokio::sync::watch::Sender;
 use tokio::time::Instant;
@@ -48,7 +48,7 @@ impl Store {
     pub(crate) fn page(&self, request: &RangeRequest) -> Result<RangePage, BackendError> {
         let revision = request.at.unwrap_or(self.newest());
         if revision > self.newest() {
-            return Err(BackendError::new(BackendErrorKind::FutureRevision, revision.to_string()));
+            return Err(BackendError::future_revision(revision, self.newest()));
         }
         self.check_kept(revision)?;
         let found = self.entries(&request.remaining(), revision);
@@ -65,7 +65,7 @@ impl Store {
 
     pub(crate) fn check_kept(&self, revision: Revision) -> Result<(), BackendError> {
         if revision < self.compacted {
-            return Err(BackendError::new(BackendErrorKind::Compacted, revision.to_string()));
+            return Err(BackendError::compacted(revision, self.compacted));
         }
         Ok(())
     }

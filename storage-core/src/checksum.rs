@@ -18,28 +18,22 @@ impl Sha1Digest {
         Self(bytes)
     }
 
-    /// The digits of its text.
-    pub(crate) fn digits(&self) -> [u8; 40] {
-        let mut digits = [0; 40];
-        hex::encode_to_slice(self.0, &mut digits).expect("two digits for each byte");
-        digits
-    }
-
     /// Its twenty bytes.
     pub const fn as_bytes(&self) -> &[u8; 20] {
         &self.0
     }
 }
 
-/// Hexadecimal digits as text.
-pub(crate) fn text(digits: &[u8]) -> &str {
-    std::str::from_utf8(digits).expect("digits are ASCII")
+/// The hexadecimal digits of these bytes, in a buffer of twice as many.
+pub(crate) fn digits<'d>(bytes: &[u8], buffer: &'d mut [u8]) -> &'d str {
+    hex::encode_to_slice(bytes, buffer).expect("two digits for each byte");
+    std::str::from_utf8(buffer).expect("digits are ASCII")
 }
 
 impl fmt::Display for Sha1Digest {
     /// Forty lower-case hexadecimal digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(text(&self.digits()))
+        f.write_str(digits(&self.0, &mut [0; 40]))
     }
 }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de};
 
-use crate::checksum::{Sha1Digest, text};
+use crate::checksum::{Sha1Digest, digits};
 use crate::environment::Surroundings;
 
 /// The version of the record that this library writes, and the newest that it reads.
@@ -47,12 +47,6 @@ pub(crate) struct WriteId([u8; 16]);
 impl WriteId {
     pub(crate) fn random(surroundings: &Surroundings) -> Self {
         Self(surroundings.random())
-    }
-
-    fn digits(self) -> [u8; 32] {
-        let mut digits = [0; 32];
-        hex::encode_to_slice(self.0, &mut digits).expect("two digits for each byte");
-        digits
     }
 }
 
@@ -96,13 +90,13 @@ impl Record {
     }
 
     pub(crate) fn encode(&self) -> Bytes {
-        let (sha1, write) = (self.sha1.digits(), self.write.digits());
+        let (mut sha1, mut write) = ([0; 40], [0; 32]);
         let json = Json {
             version: RECORD_VERSION,
             size: self.size,
             modified: rfc3339(self.modified).into(),
-            sha1: text(&sha1).into(),
-            write: text(&write).into(),
+            sha1: digits(self.sha1.as_bytes(), &mut sha1).into(),
+            write: digits(&self.write.0, &mut write).into(),
         };
         // Copied, so that it keeps no room that it does not need: a store of this process has one for each file.
         let mut encoded = Vec::with_capacity(LARGEST);
@@ -148,8 +142,8 @@ struct DeletionJson<'r> {
 
 impl Deletion {
     pub(crate) fn encode(self) -> Bytes {
-        let write = self.write.digits();
-        let json = DeletionJson { version: RECORD_VERSION, write: text(&write).into() };
+        let mut write = [0; 32];
+        let json = DeletionJson { version: RECORD_VERSION, write: digits(&self.write.0, &mut write).into() };
         serde_json::to_vec(&json).expect("strings and numbers are always JSON").into()
     }
 

@@ -4,7 +4,6 @@ use bytes::Bytes;
 
 use super::Storage;
 use super::check::Check;
-use super::outcome::Trace;
 use super::store::NewFile;
 use super::write::Write;
 use crate::environment::Surroundings;
@@ -48,8 +47,10 @@ impl<B: KvBackend> Storage<B> {
                 checks.push(check);
             }
         }
-        let ops: Vec<_> = files.iter().flat_map(|file| file.puts(self.keyspace())).collect();
-        let trace = Trace::of_puts(&ops);
+        let (puts, traces): (Vec<_>, Vec<_>) = files.iter().map(|file| file.puts(self.keyspace())).unzip();
+        // All or none was stored, so that one of them tells.
+        let (ops, trace) =
+            (puts.into_iter().flatten().collect(), traces.into_iter().next().unwrap_or_default());
         let (revision, _) = self.write_or_refuse(Write { checks, ops, trace, ..Write::default() }).await?;
         Ok(files.into_iter().map(|file| file.stored_at(revision).metadata).collect())
     }

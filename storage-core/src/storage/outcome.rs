@@ -10,7 +10,7 @@ use futures::TryStreamExt;
 use super::Storage;
 use crate::environment::Surroundings;
 use crate::kv::{
-    BackendError, Entry, Key, KeyRange, KvBackend, KvBackendExt, Op, Projection, RangePage, RangeRequest,
+    BackendError, Entry, Key, KeyRange, KvBackend, KvBackendExt, Projection, RangePage, RangeRequest,
     Revision,
 };
 use crate::record::{Deletion, WriteId};
@@ -29,14 +29,6 @@ pub(crate) enum Trace {
 }
 
 impl Trace {
-    /// Of a write with the puts of a new file: the record is the second of them.
-    pub(super) fn of_puts(puts: &[Op]) -> Self {
-        match puts.get(1) {
-            Some(Op::Put { key, value, .. }) => Self::File { meta: key.clone(), record: value.clone() },
-            _ => Self::None,
-        }
-    }
-
     /// Of a deletion, which counts the metadata records in these ranges.
     pub(super) fn of_deletion(
         surroundings: &Surroundings,

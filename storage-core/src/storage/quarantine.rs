@@ -173,9 +173,9 @@ impl<B: KvBackend> Storage<B> {
             ])
             .chain(Check::file_may_be_at(&path))
             .collect();
-        let mut ops = new.puts(self.keyspace()).to_vec();
+        let (puts, trace) = new.puts(self.keyspace());
+        let mut ops = puts.to_vec();
         ops.push(Op::DeleteRange(self.keyspace().quarantined(id)));
-        let trace = Trace::of_puts(&ops);
         match self.write_by(deadline, Write { checks, ops, trace, ..Write::default() }).await? {
             Written::Done(revision, _) => Ok(new.stored_at(revision).metadata),
             Written::Refused(error, _) => Err(error),

@@ -2,7 +2,6 @@ use tokio::time::timeout_at;
 
 use super::Storage;
 use super::check::Check;
-use super::outcome::Trace;
 use super::store::NewFile;
 use super::write::{Write, Written};
 use crate::error::{Error, ErrorKind, Result};
@@ -34,11 +33,11 @@ impl<B: KvBackend> Storage<B> {
             }
             let unchanged = Check::Version(source.clone(), file.metadata.version);
             let new = NewFile::moved(self.surroundings(), &file, target.clone());
-            let mut ops = new.puts(self.keyspace()).to_vec();
+            let (puts, trace) = new.puts(self.keyspace());
+            let mut ops = puts.to_vec();
             ops.push(Op::Delete(self.keyspace().data(&source)));
             ops.push(Op::Delete(self.keyspace().meta(&source)));
             ops.push(self.keyspace().record_deletion(new.write_id()));
-            let trace = Trace::of_puts(&ops);
             let checks = fence.iter().cloned().chain([unchanged, Check::Absent(target.clone())]);
             let checks = checks.chain(Check::file_may_be_at(&target)).collect();
             match self.write_by(deadline, Write { checks, ops, trace, ..Write::default() }).await? {

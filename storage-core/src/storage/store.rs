@@ -128,15 +128,15 @@ impl<B: KvBackend> Storage<B> {
     pub async fn load_or_store(&self, path: &str, content: impl Into<Bytes> + Send) -> Result<LoadOrStore> {
         let both = async {
             let file = NewFile::now(self.surroundings(), self.keyspace().file_path(path)?, content.into());
-            let puts = file.puts(self.keyspace());
+            let (puts, trace) = file.puts(self.keyspace());
             let write = Write {
                 checks: Replaces::Nothing.checks(&file.path),
-                trace: Trace::of_puts(&puts),
                 ops: puts.into(),
                 otherwise: vec![
                     Get::key(self.keyspace().meta(&file.path)),
                     Get::key(self.keyspace().data(&file.path)),
                 ],
+                trace,
             };
             match self.write(write).await? {
                 Written::Done(revision, _) => Ok(LoadOrStore::Stored(file.stored_at(revision))),
@@ -155,8 +155,7 @@ impl<B: KvBackend> Storage<B> {
     }
 
     async fn store_new(&self, checks: Vec<Check>, file: NewFile) -> Result<Metadata> {
-        let puts = file.puts(self.keyspace());
-        let trace = Trace::of_puts(&puts);
+        let (puts, trace) = file.puts(self.keyspace());
         let write = Write { checks, ops: puts.into(), trace, ..Write::default() };
         let (revision, _) = self.write_or_refuse(write).await?;
         Ok(file.stored_at(revision).metadata)
@@ -195,20 +194,13 @@ impl NewFile {
         self.record.write
     }
 
-    /// What puts it: its content, then its record.
-    pub(super) fn puts(&self, layout: &Layout) -> [Op; 2] {
-        [
-            Op::Put {
-                key: layout.data(&self.path),
-                value: layout.encode_content(&self.content),
-                lease: None,
-            },
-            Op::Put {
-                key: layout.meta(&self.path),
-                value: layout.encode_record(&self.path, &self.record),
-                lease: None,
-            },
-        ]
+    /// What puts it, and how it can be told later whether that was applied.
+    pub(super) fn puts(&self, layout: &Layout) -> ([Op; 2], Trace) {
+        let (data, content) = (layout.data(&self.path), layout.encode_content(&self.content));
+        let (meta, record) = (layout.meta(&self.path), layout.encode_record(&self.path, &self.record));
+        let trace = Trace::File { meta: meta.clone(), record: record.clone() };
+        let puts = [(data, content), (meta, record)];
+        (puts.map(|(key, value)| Op::Put { key, value, lease: None }), trace)
     }
 
     pub(super) fn stored_at(self, revision: Revision) -> File {

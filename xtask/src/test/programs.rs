@@ -35,7 +35,7 @@ pub(super) fn run(test: &mut Command, tally: &mut Tally) -> Result<()> {
     if !failed.is_empty() {
         // Again, since thousands of lines may lie between here and where they were first.
         for failure in &failed {
-            println!("\n     Failed {}\n{}", failure.name, failure.excerpt);
+            println!("\n{}", failure.excerpt);
         }
         let names: Vec<_> = failed.iter().map(|failure| &*failure.name).collect();
         bail!("failed: {}", names.join(", "));
