@@ -1,7 +1,8 @@
 //! Transactions in etcd's words, and its answers in ours.
 
 use std::future::Future;
-use std::panic::resume_unwind;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 use etcd_client::{
     Compare as EtcdCompare, CompareOp, DeleteOptions, GetResponse, PutOptions, Txn as EtcdTxn, TxnOp,
@@ -11,6 +12,7 @@ use storage_core::kv::{
     BackendError, BackendErrorKind, Compare, Get, GetReply, Key, LeaseId, Op, OpReply, Projection, Txn,
     TxnOutcome, TxnReply,
 };
+use tokio::runtime::Handle;
 
 use crate::EtcdConfig;
 use crate::bounds::{Bounds, entry, get_options, number, revision};
@@ -24,9 +26,9 @@ pub(crate) async fn run(call: &Call<'_>, txn: Txn, config: &EtcdConfig) -> Resul
     // the start: it has some kilobytes, and goes through many hands.
     let send = |attempt| Box::pin(send(attempt, request(&txn, config), txn.failure.len()));
     if is_read {
-        // Servers before 3.5.7 can crash when the call of a transaction that only reads is cancelled. So it is made in a
-        // task of its own, which nobody cancels. It ends at the latest with its connection.
-        match call.read(|attempt| detached(send(attempt))).await {
+        // Servers before 3.5.7 can crash when the call of a transaction that only reads is cancelled. So what nobody waits
+        // for any more is finished in a task of its own. It ends at the latest with its connection.
+        match call.read(|attempt| Finished::new(send(attempt))).await {
             // 3.5.1, when it is full, refuses transactions that only read (etcd issue 13429), and still reads.
             Err(error) if error.kind() == BackendErrorKind::NoSpace && txn.compares.is_empty() => {
                 call.read(|attempt| one_by_one(attempt, &txn.success)).await
@@ -42,14 +44,48 @@ fn is_read(txn: &Txn) -> bool {
     txn.success.iter().all(|op| matches!(op, Op::Get(_)))
 }
 
-/// Runs to the end, whether somebody waits for that or not.
-async fn detached<T: Send + 'static>(
-    call: impl Future<Output = Result<T, BackendError>> + Send + 'static,
-) -> Result<T, BackendError> {
-    tokio::spawn(call).await.unwrap_or_else(|error| match error.try_into_panic() {
-        Ok(panic) => resume_unwind(panic),
-        Err(_) => Err(BackendError::new(BackendErrorKind::Unavailable, "the runtime shuts down")),
-    })
+/// A call that runs to its end, whether somebody waits for that or not.
+struct Finished<F>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    /// None when it has ended.
+    call: Option<Pin<Box<F>>>,
+    runtime: Handle,
+}
+
+impl<F> Finished<F>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    fn new(call: Pin<Box<F>>) -> Self {
+        Self { call: Some(call), runtime: Handle::current() }
+    }
+}
+
+impl<F> Future for Finished<F>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let call = self.call.as_mut().expect("a future is not polled after its end");
+        let output = ready!(call.as_mut().poll(context));
+        self.call = None;
+        Poll::Ready(output)
+    }
+}
+
+impl<F> Drop for Finished<F>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    fn drop(&mut self) {
+        if let Some(call) = self.call.take() {
+            self.runtime.spawn(call);
+        }
+    }
 }
 
 async fn send(attempt: Attempt, request: EtcdTxn, reads_otherwise: usize) -> Result<TxnReply, BackendError> {

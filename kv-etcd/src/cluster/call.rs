@@ -1,6 +1,7 @@
 //! What a call of the backend takes altogether, and how often what it asks for may be asked.
 
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 
 use storage_core::kv::{BackendError, BackendErrorKind, Key};
@@ -26,6 +27,7 @@ pub(crate) struct Call<'a> {
 
 impl<'a> Call<'a> {
     pub(super) fn new(shared: &'a Shared, name: &'static str) -> Self {
+        shared.metronome.call();
         Self { shared, notes: Notes::new(name), begin: Instant::now() }
     }
 
@@ -34,6 +36,8 @@ impl<'a> Call<'a> {
         &self,
         body: impl Future<Output = Result<T, BackendError>>,
     ) -> Result<T, BackendError> {
+        // It stays where it is: each future that it is moved into would keep room for it twice.
+        let body = pin!(body);
         let body = async {
             if let Some(rate) = &self.shared.rate {
                 rate.admit().await;

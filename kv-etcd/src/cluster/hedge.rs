@@ -1,11 +1,11 @@
 //! Attempts: one after the other, and side by side where one stays silent.
 
-use std::future::Future;
-use std::pin::pin;
+use std::future::{Future, pending, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use futures::stream::{FuturesUnordered, StreamExt};
 use storage_core::kv::{BackendError, BackendErrorKind};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -44,32 +44,15 @@ impl Shared {
     {
         let silence = Notify::new();
         // Each answers who was asked, and with what result.
-        let mut attempts = FuturesUnordered::new();
+        let mut attempts = Vec::new();
         let mut round = Round::default();
         let mut pauses = Pauses::between_attempts();
         // When the next attempt begins, unless something happens before that.
         let mut next = Some(Instant::now());
         loop {
-            // Not by the timer, which is late by a millisecond.
-            if next.is_some_and(|next| next <= Instant::now()) {
-                next = None;
-                let (member, patience) = round.next(self);
-                notes.attempt();
-                let (call, silence) = (&call, &silence);
-                attempts.push(async move {
-                    let on_silence = || {
-                        let error =
-                            BackendError::new(BackendErrorKind::Timeout, format!("after {patience:?}"));
-                        notes.failed(member.endpoint(), &error);
-                        silence.notify_one();
-                    };
-                    let result = self.attempt(&member, patience, on_silence, call).await;
-                    (member, result)
-                });
-            }
             tokio::select! {
                 biased;
-                Some((member, result)) = attempts.next() => match result {
+                (member, result) = first_of(&mut attempts) => match result {
                     Err(error) if is_failure(&error) && error.is_retryable() => {
                         notes.failed(endpoint(&member), &error);
                         let pause = if round.is_over(self) { pauses.next() } else { Duration::ZERO };
@@ -80,7 +63,23 @@ impl Shared {
                 () = silence.notified() => {
                     next.get_or_insert_with(Instant::now);
                 }
-                () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
+                () = reached(next) => {
+                    next = None;
+                    let (member, patience) = round.next(self);
+                    notes.attempt();
+                    let (call, silence) = (&call, &silence);
+                    // On the heap: it is large, and there is rarely more than one.
+                    attempts.push(Box::pin(async move {
+                        let on_silence = || {
+                            let error =
+                                BackendError::new(BackendErrorKind::Timeout, format!("after {patience:?}"));
+                            notes.failed(member.endpoint(), &error);
+                            silence.notify_one();
+                        };
+                        let result = self.attempt(&member, patience, on_silence, call).await;
+                        (member, result)
+                    }));
+                }
             }
         }
     }
@@ -116,6 +115,35 @@ impl Shared {
 
 fn endpoint(member: &Arc<Member>) -> &str {
     member.endpoint()
+}
+
+/// What the first of them answers that ends, and takes that one out. There are never many.
+async fn first_of<F: Future>(futures: &mut Vec<Pin<Box<F>>>) -> F::Output {
+    poll_fn(|context| {
+        let ended =
+            futures.iter_mut().enumerate().find_map(|(place, future)| match future.as_mut().poll(context) {
+                Poll::Ready(output) => Some((place, output)),
+                Poll::Pending => None,
+            });
+        match ended {
+            Some((place, output)) => {
+                drop(futures.swap_remove(place));
+                Poll::Ready(output)
+            }
+            None => Poll::Pending,
+        }
+    })
+    .await
+}
+
+/// Waits until then; for ever if there is no such time.
+async fn reached(time: Option<Instant>) {
+    match time {
+        // Not by the timer, which is late by a millisecond.
+        Some(time) if time <= Instant::now() => {}
+        Some(time) => sleep_until(time).await,
+        None => pending().await,
+    }
 }
 
 /// How often the time after which a call asks somebody else is doubled: to 4 s, so that a call begun in an outage finds

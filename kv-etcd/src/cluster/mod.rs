@@ -16,6 +16,7 @@ mod history;
 mod keeper;
 mod member;
 mod members;
+mod metronome;
 mod notes;
 mod patience;
 pub(crate) mod probe;
@@ -38,6 +39,7 @@ use crate::{EtcdConfig, EtcdHealth};
 use history::History;
 use member::{Member, Origin};
 use members::Members;
+use metronome::Metronome;
 use patience::Patience;
 use rate::Rate;
 
@@ -45,7 +47,7 @@ use rate::Rate;
 #[derive(Clone)]
 pub(crate) struct Cluster {
     shared: Arc<Shared>,
-    #[expect(dead_code, reason = "dropping it ends the task")]
+    #[expect(dead_code, reason = "dropping it ends the tasks")]
     keeper: Arc<JoinSet<()>>,
 }
 
@@ -56,6 +58,8 @@ impl Cluster {
         let work = shared.connect().await?;
         let mut keeper = JoinSet::new();
         keeper.spawn(keeper::keep(Arc::clone(&shared), config.auto_sync_interval(), work));
+        let beating = Arc::clone(&shared);
+        keeper.spawn(async move { beating.metronome.beat(beating.silence / 4).await });
         Ok(Self { shared, keeper: Arc::new(keeper) })
     }
 
@@ -88,6 +92,7 @@ struct Shared {
     request_timeout: Duration,
     /// After how long without an answer a member counts as silent.
     silence: Duration,
+    metronome: Metronome,
     /// Told when a breaker opens.
     news: Arc<Notify>,
 }
@@ -109,6 +114,7 @@ impl Shared {
             dial_timeout: config.dial_timeout(),
             request_timeout: config.request_timeout(),
             silence: hedge::SILENCE.min(config.request_timeout() / 2),
+            metronome: Metronome::default(),
             connector,
             news,
         })

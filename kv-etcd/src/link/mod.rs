@@ -11,6 +11,7 @@ mod advice;
 mod connections;
 mod diagnosis;
 mod dialer;
+mod http2;
 mod login;
 mod memory;
 mod pem;
@@ -31,13 +32,13 @@ use etcd_client::{
 use futures::FutureExt;
 use http::Uri;
 use storage_core::kv::{BackendError, BackendErrorKind};
-use tonic::transport::Endpoint;
 
 use crate::config::is_encrypted;
 use crate::{EtcdConfig, ServerVerification};
 use advice::Advice;
 use connections::Connections;
 use dialer::Dialer;
+use http2::{Http2, KeepAlive};
 use login::Login;
 use memory::Memory;
 use tls::Tls;
@@ -124,13 +125,10 @@ impl Connector {
             (Some(tls), true) => Some(tls.clone()),
             (None, true) => return Err("the endpoint has TLS, and no endpoint of the settings has"),
         };
-        let dialer = Dialer::new(tls, self.config.dial_timeout(), Arc::clone(memory));
-        let member = Endpoint::from(uri)
-            .http2_keep_alive_interval(self.config.keepalive_time())
-            .keep_alive_timeout(self.config.keepalive_timeout())
-            // etcd hangs up on clients that ask while no call is under way.
-            .keep_alive_while_idle(false);
-        let connections = Connections::new(move || member.connect_with_connector_lazy(dialer.clone()));
+        let dialer = Dialer::new(uri.clone(), tls, self.config.dial_timeout(), Arc::clone(memory));
+        let keep_alive =
+            KeepAlive { interval: self.config.keepalive_time(), timeout: self.config.keepalive_timeout() };
+        let connections = Connections::new(uri, move || Http2::new(dialer.clone(), keep_alive));
         // A member without a leader says so at once, and ends its watches, instead of keeping us waiting.
         let options = ConnectOptions::new().with_require_leader(true);
         let channel = token::attach(connections, Arc::clone(token));
