@@ -52,6 +52,17 @@ impl FilePath {
         }
     }
 
+    /// The path of something but the root, if it is one that is spelled without slashes around it.
+    pub(crate) fn is_plain(spelling: &str) -> bool {
+        !spelling.is_empty() && irregularity(spelling).is_none()
+    }
+
+    /// What is known to be a path: [plain](Self::is_plain), or the beginning of one up to a slash.
+    pub(crate) fn known(path: &str) -> Self {
+        debug_assert!(Self::is_plain(path), "{path:?} is no path");
+        Self(path.into())
+    }
+
     /// The path without slashes around it; empty for the root.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -82,7 +93,12 @@ impl FilePath {
 
     /// The directories above it, from the top, without the root and without itself.
     pub fn ancestors(&self) -> impl Iterator<Item = Self> {
-        self.0.match_indices('/').map(|(end, _)| Self(self.0[..end].into()))
+        self.beginnings().map(Self::known)
+    }
+
+    /// The paths of those.
+    pub(crate) fn beginnings(&self) -> impl Iterator<Item = &str> {
+        self.0.match_indices('/').map(|(end, _)| &self.0[..end])
     }
 
     /// The path of something below this one.
@@ -130,8 +146,40 @@ impl fmt::Debug for FilePath {
     }
 }
 
+/// Whether this certainly is a path: nearly all are of this kind, and every name in a listing is looked at.
+fn is_usual(trimmed: &str) -> bool {
+    let mut components = 1;
+    let mut length = 0;
+    let mut dots = 0;
+    for byte in trimmed.bytes() {
+        match byte {
+            b'/' if length == dots && dots <= 2 => return false,
+            b'/' => {
+                components += 1;
+                (length, dots) = (0, 0);
+                continue;
+            }
+            b'.' => dots += 1,
+            b'\\' => return false,
+            b' '..=b'~' => {}
+            _ => return false,
+        }
+        length += 1;
+        if length > FilePath::MAX_COMPONENT_BYTES {
+            return false;
+        }
+    }
+    !(length == dots && dots <= 2)
+        && components <= FilePath::MAX_COMPONENTS
+        && trimmed.len() <= FilePath::MAX_BYTES
+}
+
 /// Why this is no path, if it is none.
 fn irregularity(trimmed: &str) -> Option<String> {
+    if is_usual(trimmed) { None } else { irregularity_of_any(trimmed) }
+}
+
+fn irregularity_of_any(trimmed: &str) -> Option<String> {
     if trimmed.len() > FilePath::MAX_BYTES {
         return Some(format!("{} bytes long, at most {} are allowed", trimmed.len(), FilePath::MAX_BYTES));
     }
@@ -234,6 +282,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_is_usual_is_a_path(spelling in "[a./\\\\\u{7f}\u{0}ä ~-]{0,12}") {
+            let usual = is_usual(&spelling);
+            prop_assert!(!usual || irregularity_of_any(&spelling).is_none());
+            prop_assert_eq!(usual, spelling.is_ascii() && !spelling.is_empty() && irregularity_of_any(&spelling).is_none());
+        }
+
         #[test]
         fn every_accepted_path_is_made_of_its_components(spelling in "[a./\\\\\u{0}ä-]{0,12}") {
             if let Ok(path) = FilePath::parse(&spelling) {

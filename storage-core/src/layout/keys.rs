@@ -110,13 +110,21 @@ impl Layout {
 
     /// Refuses a path at which this layout cannot have a file, nor anything below.
     pub(crate) fn check_path(&self, path: &FilePath) -> Result<()> {
-        let refused = match (self.kind, path.components().next()) {
-            (LayoutKind::CaddyEtcd, Some("md")) => "metadata",
-            (LayoutKind::CaddyEtcd, Some("lock")) => "locks",
-            _ => return Ok(()),
-        };
+        let Some(refused) = self.occupied(path.as_str()) else { return Ok(()) };
         let detail = format!("the layout caddy-etcd has its {refused} there");
         Err(Error::new(ErrorKind::InvalidPath).with_path(path).with_detail(detail))
+    }
+
+    /// What this layout has where this path leads.
+    fn occupied(&self, path: &str) -> Option<&'static str> {
+        if self.kind == LayoutKind::Native {
+            return None;
+        }
+        match path.split('/').next() {
+            Some("md") => Some("metadata"),
+            Some("lock") => Some("locks"),
+            _ => None,
+        }
     }
 
     /// Where the last deletion of files has left its record. It is never deleted.
@@ -169,10 +177,12 @@ impl Layout {
 
     /// The file whose metadata key this is; `None` for a key that no path is mapped to, whoever put it there.
     pub(crate) fn file(&self, meta: &Key) -> Option<FilePath> {
-        let spelling = self.spelling(meta)?;
-        let path = FilePath::parse(spelling).ok()?;
-        let is_file = !path.is_root() && path.as_str() == spelling && self.check_path(&path).is_ok();
-        is_file.then_some(path)
+        self.file_name(meta).map(FilePath::known)
+    }
+
+    /// The path of that file, without a copy.
+    pub(crate) fn file_name<'k>(&self, meta: &'k Key) -> Option<&'k str> {
+        self.spelling(meta).filter(|name| FilePath::is_plain(name) && self.occupied(name).is_none())
     }
 
     /// The name in a metadata key, whether or not it is a path.

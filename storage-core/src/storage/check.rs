@@ -1,15 +1,18 @@
 use std::num::NonZeroU32;
 
 use crate::error::{Error, ErrorKind};
-use crate::kv::{Compare, Get, GetReply, Key, KeyRange, Projection, Revision};
+use crate::kv::{Compare, Entry, Get, Key, KeyRange, Projection, Revision};
 use crate::layout::Layout;
 use crate::metadata::Version;
 use crate::path::FilePath;
 
 pub(crate) const ONE: NonZeroU32 = NonZeroU32::MIN;
 
-/// Something that must hold of the tree for a write: a compare of its transaction, and a read for the other branch
-/// that tells what stood in the way.
+/// Something that must hold of the tree for a write: a compare of its transaction, and a read that tells what stood in the
+/// way.
+///
+/// Where a file may lie has to be checked for every file, several times, and hardly ever stands in the way. So what reads of
+/// that is read only then, in a call of its own; the other reads are in the transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Check {
     /// The path is no file, so that files may lie below it.
@@ -39,39 +42,42 @@ impl Check {
         path.ancestors().map(Self::NotAFile).chain([Self::NotADirectory(path.clone())])
     }
 
-    /// The compare, and the read.
-    pub(super) fn guard(&self, layout: &Layout) -> (Compare, Get) {
-        let (compare, get) = match self {
-            Self::NotAFile(path) | Self::Absent(path) => {
-                let meta = layout.meta(path);
-                (Compare::Absent(meta.clone()), Get::key(meta))
-            }
-            Self::Version(path, version) => {
-                let meta = layout.meta(path);
-                (Compare::ModRevision(meta.clone(), version.revision()), Get::key(meta))
-            }
-            Self::NotADirectory(path) => {
-                let below = layout.meta_below(path);
-                (Compare::RangeEmpty(below.clone()), Get::range(below).with_limit(ONE))
-            }
-            Self::Free(queue) => {
-                (Compare::RangeEmpty(queue.clone()), Get::range(queue.clone()).with_limit(ONE))
-            }
-            Self::Held(place) => (Compare::Present(place.clone()), Get::key(place.clone())),
+    /// Whether it is about where a file may lie.
+    pub(super) fn is_of_place(&self) -> bool {
+        matches!(self, Self::NotAFile(_) | Self::NotADirectory(_))
+    }
+
+    /// What is compared.
+    pub(super) fn compare(&self, layout: &Layout) -> Compare {
+        match self {
+            Self::NotAFile(path) | Self::Absent(path) => Compare::Absent(layout.meta(path)),
+            Self::Version(path, version) => Compare::ModRevision(layout.meta(path), version.revision()),
+            Self::NotADirectory(path) => Compare::RangeEmpty(layout.meta_below(path)),
+            Self::Free(queue) => Compare::RangeEmpty(queue.clone()),
+            Self::Held(place) => Compare::Present(place.clone()),
             Self::Gate(key, revision)
             | Self::Epoch(key, revision)
-            | Self::Unchanged(key, Some(revision), _) => {
-                (Compare::ModRevision(key.clone(), *revision), Get::key(key.clone()))
+            | Self::Unchanged(key, Some(revision), _) => Compare::ModRevision(key.clone(), *revision),
+            Self::Unchanged(key, None, _) => Compare::Absent(key.clone()),
+        }
+    }
+
+    /// What is read.
+    pub(super) fn read(&self, layout: &Layout) -> Get {
+        let get = match self {
+            Self::NotAFile(path) | Self::Absent(path) | Self::Version(path, _) => Get::key(layout.meta(path)),
+            Self::NotADirectory(path) => Get::range(layout.meta_below(path)).with_limit(ONE),
+            Self::Free(queue) => Get::range(queue.clone()).with_limit(ONE),
+            Self::Held(key) | Self::Gate(key, _) | Self::Epoch(key, _) | Self::Unchanged(key, ..) => {
+                Get::key(key.clone())
             }
-            Self::Unchanged(key, None, _) => (Compare::Absent(key.clone()), Get::key(key.clone())),
         };
-        (compare, get.with_projection(Projection::KeysOnly))
+        get.with_projection(Projection::KeysOnly)
     }
 
     /// The error if what was read is not what must hold.
-    pub(super) fn violation(&self, found: &GetReply) -> Option<Error> {
-        let entry = found.entries.first();
-        match (self, entry) {
+    pub(super) fn violation(&self, found: Option<&Entry>) -> Option<Error> {
+        match (self, found) {
             (Self::NotAFile(path), Some(_)) => Some(Error::new(ErrorKind::NotADirectory).with_path(path)),
             (Self::NotADirectory(path), Some(_)) => Some(Error::new(ErrorKind::IsADirectory).with_path(path)),
             (Self::Absent(path), Some(_)) => Some(Error::new(ErrorKind::AlreadyExists).with_path(path)),

@@ -36,7 +36,7 @@ impl<B: KvBackend> Storage<B> {
     /// Reads the format key; the tree is refused if it has another format.
     pub(super) async fn read_format(&self) -> Result<()> {
         let request = RangeRequest::new(KeyRange::single(self.keyspace().format()));
-        let page = self.shared.backend.range(request).await.map_err(Error::of_read)?;
+        let page = self.backend().range(request).await.map_err(Error::of_read)?;
         self.note(page.revision);
         self.learn_format(page.entries.first())
     }
@@ -64,7 +64,7 @@ impl<B: KvBackend> Storage<B> {
             Op::Put { key: self.keyspace().format(), value: self.keyspace().format_value(), lease: None };
         let guards = self.format_guards(expected).into_iter();
         let txn = guards.fold(Txn::new().then(put), |txn, (compare, get)| txn.when(compare).otherwise(get));
-        let reply = self.shared.backend.txn(txn).await?;
+        let reply = self.backend().txn(txn).await?;
         self.note(reply.revision);
         match reply.outcome {
             TxnOutcome::Matched(_) => {

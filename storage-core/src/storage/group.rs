@@ -40,13 +40,11 @@ impl<B: KvBackend> Storage<B> {
         if files.is_empty() {
             return Ok(Vec::new());
         }
-        let mut checks = fence;
-        for check in files.iter().flat_map(|file| Check::file_may_be_at(&file.path)) {
-            // Files of one directory share their ancestors; a transaction has no room to ask twice.
-            if !checks.contains(&check) {
-                checks.push(check);
-            }
-        }
+        // Files of one directory share what is above them; a transaction has no room to ask twice.
+        let above: BTreeSet<&str> = files.iter().flat_map(|file| file.path.beginnings()).collect();
+        let above = above.into_iter().map(|path| Check::NotAFile(FilePath::known(path)));
+        let below = files.iter().map(|file| Check::NotADirectory(file.path.clone()));
+        let checks = fence.into_iter().chain(above).chain(below).collect();
         let (puts, traces): (Vec<_>, Vec<_>) = files.iter().map(|file| file.puts(self.keyspace())).unzip();
         // All or none was stored, so that one of them tells.
         let (ops, trace) =

@@ -1,8 +1,12 @@
 use std::fmt;
+use std::future::ready;
+use std::mem;
 use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream, Stream, StreamExt, TryStreamExt};
 
 use super::list_options::{Depth, ListOptions, WithMetadata};
@@ -38,33 +42,42 @@ impl<B: KvBackend> Storage<B> {
     /// in its [entry](DirEntry::metadata), not of the listing. Keys below the prefix that no path is mapped to are
     /// passed over.
     pub async fn list(&self, path: &str, options: ListOptions) -> Result<Vec<DirEntry>> {
-        let mut items = self.list_stream(path, options);
-        let mut entries = Vec::new();
-        while let Some(item) = items.try_next().await? {
-            match item {
-                ListItem::Entry(entry) => entries.push(entry),
-                ListItem::StartOver => entries.clear(),
+        let listed = async {
+            let mut lister = Lister::new(self.clone(), self.keyspace().any_path(path)?, options);
+            let mut entries = Vec::new();
+            while let Some(step) = lister.next().await? {
+                match step {
+                    Step::Shown(mut page) if !entries.is_empty() => entries.append(&mut page),
+                    Step::Shown(page) => entries = page,
+                    Step::StartOver => entries.clear(),
+                }
             }
-        }
-        Ok(entries)
+            Ok(entries)
+        };
+        listed.await.in_context("list", path)
     }
 
-    /// As [`list`](Self::list), as a stream that holds one page at a time. Its first error is its last item.
+    /// As [`list`](Self::list), as a stream. It holds one page while the next one is on its way. Its first error is its last
+    /// item.
     pub fn list_stream(&self, path: &str, options: ListOptions) -> ListStream {
-        let pages = match self.keyspace().any_path(path) {
+        let steps = match self.keyspace().any_path(path) {
             Ok(path) => {
                 let lister = Lister::new(self.clone(), path, options);
                 stream::try_unfold(lister, |mut lister| async move {
-                    Ok(lister.next_items().await?.map(|items| (items, lister)))
+                    Ok(lister.next().await?.map(|step| (step, lister)))
                 })
                 .left_stream()
             }
             Err(error) => stream::iter([Err(error)]).right_stream(),
         };
         let path = path.to_owned();
-        let items = pages.flat_map(move |page| match page.in_context("list", path.as_str()) {
-            Ok(items) => stream::iter(items).map(Ok).left_stream(),
-            Err(error) => stream::iter([Err(error)]).right_stream(),
+        let items = steps.flat_map(move |step| {
+            let (entries, other) = match step.in_context("list", path.as_str()) {
+                Ok(Step::Shown(entries)) => (entries, None),
+                Ok(Step::StartOver) => (Vec::new(), Some(Ok(ListItem::StartOver))),
+                Err(error) => (Vec::new(), Some(Err(error))),
+            };
+            stream::iter(entries.into_iter().map(|entry| Ok(ListItem::Entry(entry))).chain(other))
         });
         ListStream(items.boxed())
     }
@@ -106,10 +119,19 @@ struct Lister<B> {
     starts: u32,
 }
 
+/// What a listing does next.
+enum Step {
+    /// These are the next entries.
+    Shown(Vec<DirEntry>),
+    /// What was shown so far is void.
+    StartOver,
+}
+
 /// Where a listing stands.
 enum Place {
     Start,
-    At(Revision, Cursor),
+    /// The next page is on its way.
+    Before(BoxFuture<'static, Result<Page, PageError>>),
     End,
 }
 
@@ -144,15 +166,15 @@ impl<B: KvBackend> Lister<B> {
         Self { storage, path, options, walk, place: Place::Start, starts: 1 }
     }
 
-    async fn next_items(&mut self) -> Result<Option<Vec<ListItem>>> {
+    async fn next(&mut self) -> Result<Option<Step>> {
         match self.next_page().await {
-            Ok(entries) => Ok(entries.map(|entries| entries.into_iter().map(ListItem::Entry).collect())),
+            Ok(entries) => Ok(entries.map(Step::Shown)),
             Err(PageError::Failed(error)) => Err(error),
             Err(PageError::Compacted) if self.starts < MOST_STARTS => {
                 self.starts += 1;
                 self.place = Place::Start;
                 self.walk = Walk::new(&self.path, self.options.depth);
-                Ok(Some(vec![ListItem::StartOver]))
+                Ok(Some(Step::StartOver))
             }
             Err(PageError::Compacted) => Err(Error::new(ErrorKind::Unavailable)
                 .with_detail(format!("the store compacted away what was being listed {MOST_STARTS} times"))),
@@ -160,35 +182,34 @@ impl<B: KvBackend> Lister<B> {
     }
 
     async fn next_page(&mut self) -> Result<Option<Vec<DirEntry>>, PageError> {
-        let page = match &self.place {
+        let page = match mem::replace(&mut self.place, Place::End) {
             Place::Start => self.first_page().await?,
-            Place::At(revision, cursor) => self.page_at(*revision, cursor.clone()).await?,
+            Place::Before(page) => page.await?,
             Place::End => return Ok(None),
         };
+        // The store makes the next page while this one is looked at.
+        self.place = self.place_after(&page);
         let mut shown = Vec::with_capacity(page.entries.len());
+        let layout = self.storage.keyspace();
         for entry in &page.entries {
-            let Some(file) = self.storage.keyspace().file(&entry.key) else { continue };
-            self.walk.visit(&file, |path, kind| {
+            let Some(file) = layout.file_name(&entry.key) else { continue };
+            self.walk.visit(file, |path, kind| {
+                let path = FilePath::known(path);
                 let wanted = kind == EntryKind::File && self.options.metadata == WithMetadata::Yes;
-                let metadata =
-                    wanted.then(|| Metadata::of_entry(self.storage.keyspace(), path.clone(), entry));
+                let metadata = wanted.then(|| Metadata::of_entry(layout, path.clone(), entry));
                 shown.push(DirEntry { path, kind, metadata });
             });
         }
-        self.place = match page.next {
-            Some(cursor) => {
-                shown.extend(self.directories_ahead(page.revision).await?);
-                self.place_after(page.revision, cursor)
-            }
-            None => Place::End,
-        };
+        if page.next.is_some() {
+            shown.extend(self.directories_ahead(page.revision).await?);
+        }
         shown.sort_by(|a, b| a.path.cmp(&b.path));
         shown.retain(|entry| self.options.shows(entry));
         Ok(Some(shown))
     }
 
     /// Asks for the first page, and in the same transaction whether the path is a directory.
-    async fn first_page(&self) -> Result<Page, PageError> {
+    async fn first_page(&mut self) -> Result<Page, PageError> {
         let limit = FIRST_PAGE.saturating_mul(GROWTH.saturating_pow(self.starts - 1)).min(LARGEST_FIRST_PAGE);
         let limit = NonZeroU32::new(limit).unwrap_or(NonZeroU32::MAX);
         let below = Get::range(self.range()).with_limit(limit).with_projection(self.projection());
@@ -197,7 +218,7 @@ impl<B: KvBackend> Lister<B> {
             let itself = Get::key(self.storage.keyspace().meta(&self.path));
             txn = txn.then(Op::Get(itself.with_projection(Projection::KeysOnly)));
         }
-        let reply = self.storage.shared.backend.txn(txn).await?;
+        let reply = self.storage.backend().txn(txn).await?;
         let TxnOutcome::Matched(replies) = reply.outcome else { return Err(unexpected_reply().into()) };
         let mut found = gets(replies).into_iter();
         let GetReply { entries, more } = found.next().ok_or_else(unexpected_reply)?;
@@ -210,14 +231,23 @@ impl<B: KvBackend> Lister<B> {
         Ok(Page { revision: reply.revision, entries, next })
     }
 
-    async fn page_at(&self, revision: Revision, cursor: Cursor) -> Result<Page, PageError> {
+    /// Asks for a further page. The request is under way when this returns.
+    fn page_at(&self, revision: Revision, cursor: Cursor) -> BoxFuture<'static, Result<Page, PageError>> {
         let request = RangeRequest::new(self.range())
             .with_cursor(cursor)
             .with_revision(revision)
             .with_consistency(Consistency::Serializable)
             .with_projection(self.projection());
-        let page = self.storage.shared.backend.range(request).await?;
-        Ok(Page { revision, entries: page.entries, next: page.next })
+        let storage = self.storage.clone();
+        let mut page = async move {
+            let page = storage.backend().range(request).await?;
+            Ok(Page { revision, entries: page.entries, next: page.next })
+        }
+        .boxed();
+        match (&mut page).now_or_never() {
+            Some(page) => ready(page).boxed(),
+            None => page,
+        }
     }
 
     /// The directories that belong among what has been shown although their files come on later pages.
@@ -238,9 +268,12 @@ impl<B: KvBackend> Lister<B> {
     }
 
     /// Where to go on: a listing of children has seen enough of a child directory after its first page.
-    fn place_after(&self, revision: Revision, mut cursor: Cursor) -> Place {
+    fn place_after(&self, page: &Page) -> Place {
+        let Some(mut cursor) = page.next.clone() else { return Place::End };
         if self.options.depth == Depth::Children
-            && let Some(child) = self.walk.child_directory()
+            && let Some(last) =
+                page.entries.iter().rev().find_map(|entry| self.storage.keyspace().file_name(&entry.key))
+            && let Some(child) = self.walk.child_directory(last)
             && let Some(behind) = self.storage.keyspace().meta_below(&child).end()
             && cursor.key < *behind
         {
@@ -249,7 +282,7 @@ impl<B: KvBackend> Lister<B> {
         if self.range().starting_at(&cursor.key).is_empty() {
             Place::End
         } else {
-            Place::At(revision, cursor)
+            Place::Before(self.page_at(page.revision, cursor))
         }
     }
 

@@ -30,20 +30,19 @@ impl Walk {
     }
 
     /// Goes on to the next file: names the directories that begin with it, then, if it is shown itself, the file.
-    pub(super) fn visit(&mut self, file: &FilePath, mut show: impl FnMut(FilePath, EntryKind)) {
-        let path = file.as_str();
+    pub(super) fn visit(&mut self, path: &str, mut show: impl FnMut(&str, EntryKind)) {
         for end in self.slashes(path) {
             let directory = &path[..end];
             let entered = self.last.get(..=end).is_some_and(|last| last == &path[..=end]);
             if !entered && self.decided.get(directory) != Some(&true) {
-                show(prefix_of(file, end), EntryKind::Directory);
+                show(directory, EntryKind::Directory);
             }
             if self.depth == Depth::Children {
                 break;
             }
         }
         if self.depth == Depth::Descendants || self.slashes(path).next().is_none() {
-            show(file.clone(), EntryKind::File);
+            show(path, EntryKind::File);
         }
         self.last.clear();
         self.last.push_str(path);
@@ -70,10 +69,10 @@ impl Walk {
         self.decided.extend(directories.iter().map(|(path, exists)| (path.as_str().to_owned(), *exists)));
     }
 
-    /// The directory directly below the root of the listing in which the last file lies, if it lies in one.
-    pub(super) fn child_directory(&self) -> Option<FilePath> {
-        let end = self.slashes(&self.last).next()?;
-        FilePath::parse(&self.last[..end]).ok()
+    /// The directory directly below the root of the listing in which a file lies, if it lies in one.
+    pub(super) fn child_directory(&self, file: &str) -> Option<FilePath> {
+        let end = self.slashes(file).next()?;
+        Some(FilePath::known(&file[..end]))
     }
 
     /// Where the directories below the root of the listing end in this path.
@@ -81,10 +80,6 @@ impl Walk {
         let base = self.base;
         path.get(base..).unwrap_or_default().match_indices('/').map(move |(at, _)| base + at)
     }
-}
-
-fn prefix_of(file: &FilePath, end: usize) -> FilePath {
-    FilePath::parse(&file.as_str()[..end]).expect("what stands before a slash of a path is a path")
 }
 
 #[cfg(test)]
@@ -106,7 +101,7 @@ mod tests {
         for files_of_page in below.chunks(page) {
             let mut shown = Vec::new();
             for file in files_of_page {
-                walk.visit(file, |path, _| shown.push(path));
+                walk.visit(file.as_str(), |path, _| shown.push(FilePath::known(path)));
             }
             let decided: Vec<_> = walk
                 .undecided()

@@ -78,7 +78,7 @@ impl<B: KvBackend> Storage<B> {
             txn = txn.then(Op::Get(Get::key(self.keyspace().meta(path))));
         }
         self.check_size(&txn)?;
-        let reply = self.shared.backend.txn(txn).await.map_err(Error::of_read)?;
+        let reply = self.backend().txn(txn).await.map_err(Error::of_read)?;
         self.note(reply.revision);
         let TxnOutcome::Matched(replies) = reply.outcome else { return Err(unexpected_reply()) };
         let mut found = gets(replies).into_iter().map(|get| get.entries.into_iter().next());
@@ -113,7 +113,7 @@ impl<B: KvBackend> Storage<B> {
     /// Runs a transaction of reads: an answer for each.
     pub(super) async fn read_all(&self, txn: Txn) -> Result<Vec<Vec<Entry>>> {
         let asked = txn.success.len();
-        let reply = self.shared.backend.txn(txn).await.map_err(Error::of_read)?;
+        let reply = self.backend().txn(txn).await.map_err(Error::of_read)?;
         self.note(reply.revision);
         let TxnOutcome::Matched(replies) = reply.outcome else { return Err(unexpected_reply()) };
         let entries: Vec<_> = gets(replies).into_iter().map(|get| get.entries).collect();

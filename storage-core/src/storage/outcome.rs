@@ -112,7 +112,7 @@ impl<B: KvBackend> Storage<B> {
             let before = RangeRequest::new(range.clone())
                 .with_projection(Projection::KeysOnly)
                 .with_revision(Revision(applied.0.saturating_sub(1)));
-            let mut keys = self.shared.backend.scan(before);
+            let mut keys = self.backend().scan(before);
             while keys.try_next().await?.is_some() {
                 count += 1;
             }
@@ -125,7 +125,7 @@ impl<B: KvBackend> Storage<B> {
         let Trace::Deletion { counted, .. } = trace else { return false };
         for range in counted {
             let keys = RangeRequest::new(range.clone()).with_projection(Projection::KeysOnly);
-            if let Ok(page) = self.shared.backend.range(keys).await
+            if let Ok(page) = self.backend().range(keys).await
                 && page.entries.iter().any(|entry| entry.create_revision <= since)
             {
                 return true;
@@ -142,7 +142,7 @@ impl<B: KvBackend> Storage<B> {
         }
         let mut backoff = Backoff::new(self.surroundings());
         loop {
-            match self.shared.backend.range(request.clone()).await {
+            match self.backend().range(request.clone()).await {
                 Err(error) if error.is_retryable() => backoff.pause().await,
                 result => return result,
             }

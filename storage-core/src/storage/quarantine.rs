@@ -45,7 +45,7 @@ impl<B: KvBackend> Storage<B> {
     pub async fn quarantined(&self) -> Result<Vec<Quarantined>> {
         let listed = async {
             let mut files = self.files_in_quarantine().await?;
-            for files in files.chunks_mut(RECORDS.min(self.shared.backend.limits().max_txn_ops)) {
+            for files in files.chunks_mut(RECORDS.min(self.backend().limits().max_txn_ops)) {
                 self.read_quarantine_records(files).await?;
             }
             Ok(files)
@@ -215,7 +215,7 @@ impl<B: KvBackend> Storage<B> {
 
     async fn scan_quarantine(&self) -> Result<Vec<Quarantined>, BackendError> {
         let keys = RangeRequest::new(self.keyspace().quarantine()).with_projection(Projection::KeysOnly);
-        let mut keys = self.shared.backend.scan(keys);
+        let mut keys = self.backend().scan(keys);
         let mut files: Vec<Quarantined> = Vec::new();
         while let Some(Entry { key, .. }) = keys.try_next().await? {
             let Some((id, QuarantinePart::Half(_, path))) = self.keyspace().of_quarantined(&key) else {

@@ -17,7 +17,7 @@ use crate::observe::operation;
 use crate::path::FilePath;
 
 /// So many records come with the first answer: a directory of this size is summed up in one round trip.
-const FIRST_RECORDS: NonZeroU32 = NonZeroU32::new(256).expect("not zero");
+const FIRST_RECORDS: NonZeroU32 = NonZeroU32::new(1_000).expect("not zero");
 
 impl<B: KvBackend> Storage<B> {
     /// Whether the path is a file or a directory. The root always exists. One round trip.
@@ -42,7 +42,7 @@ impl<B: KvBackend> Storage<B> {
     }
 
     /// The metadata of a file or a directory, without moving any content. One round trip for a file and for a
-    /// directory of up to 256 files; larger ones take a page of records at a time, all of one revision.
+    /// directory of up to 1,000 files; larger ones take a page of records at a time, all of one revision.
     ///
     /// A directory's `size` is the sum of its files' and its `modified` and `version` are those of its newest file.
     /// Files whose metadata cannot be read are left out of that; a listing with metadata names them.
@@ -70,7 +70,7 @@ impl<B: KvBackend> Storage<B> {
         if !path.is_root() {
             txn = txn.then(Op::Get(Get::key(self.keyspace().meta(path))));
         }
-        let reply = self.shared.backend.txn(txn).await.map_err(Error::of_read)?;
+        let reply = self.backend().txn(txn).await.map_err(Error::of_read)?;
         let TxnOutcome::Matched(replies) = reply.outcome else { return Err(unexpected_reply()) };
         let mut found = gets(replies).into_iter();
         let GetReply { entries, more } = found.next().ok_or_else(unexpected_reply)?;
@@ -89,7 +89,7 @@ impl<B: KvBackend> Storage<B> {
             let rest = RangeRequest::new(below.starting_at(&last.key.successor()))
                 .with_revision(reply.revision)
                 .with_consistency(Consistency::Serializable);
-            let mut rest = self.shared.backend.scan(rest);
+            let mut rest = self.backend().scan(rest);
             loop {
                 match rest.try_next().await {
                     Ok(Some(entry)) => sum.add(self.keyspace(), &entry),
@@ -115,7 +115,7 @@ impl<B: KvBackend> Storage<B> {
             request = request.with_revision(revision).with_consistency(Consistency::Serializable);
         }
         // A page may be empty although more follow, so the first entry of a scan is what tells.
-        Ok(self.shared.backend.scan(request).try_next().await?.is_some())
+        Ok(self.backend().scan(request).try_next().await?.is_some())
     }
 }
 

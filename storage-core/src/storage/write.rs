@@ -9,6 +9,9 @@ use crate::layout::mixed;
 use crate::observe;
 use crate::retry::Backoff;
 
+/// So often a write is sent again because what stood in its way was gone when it was looked for.
+const MOST_REFUSALS: u32 = 16;
+
 /// A write transaction in the words of the tree.
 #[derive(Debug, Default)]
 pub(crate) struct Write {
@@ -124,6 +127,7 @@ impl<B: KvBackend> Storage<B> {
 
     async fn attempt_with(&self, write: &Write, progress: &mut Progress) -> Result<Written> {
         let puts = write.ops.iter().any(|op| matches!(op, Op::Put { .. }));
+        let mut refusals = 0;
         loop {
             let mut txn = self.transaction(write, progress);
             self.check_size(&txn)?;
@@ -139,7 +143,7 @@ impl<B: KvBackend> Storage<B> {
             }
             let guards = txn.compares.len().saturating_sub(write.checks.len());
             progress.is_open = true;
-            let answer = self.shared.backend.txn(txn).await.map_err(Error::of_write);
+            let answer = self.backend().txn(txn).await.map_err(Error::of_write);
             progress.is_open = answer.as_ref().is_err_and(Error::is_outcome_unknown);
             let reply = answer?;
             self.note(reply.revision);
@@ -155,14 +159,50 @@ impl<B: KvBackend> Storage<B> {
                 return Err(mixed(self.layout()));
             }
             let mut found: Vec<GetReply> = found.collect();
-            let rest = found.split_off(write.checks.len().min(found.len()));
-            let violation = write.checks.iter().zip(&found).find_map(|(check, found)| check.violation(found));
-            let error = violation.unwrap_or_else(|| {
-                Error::new(ErrorKind::Internal)
-                    .with_detail("the store refused a write although all checks hold")
-            });
-            return Ok(Written::Refused(error, rest));
+            let read: Vec<_> = write.checks.iter().filter(|check| !check.is_of_place()).collect();
+            let rest = found.split_off(read.len().min(found.len()));
+            let violation =
+                read.iter().zip(&found).find_map(|(check, found)| check.violation(found.entries.first()));
+            let error = match violation {
+                Some(error) if error.kind() != ErrorKind::NotFound => Some(error),
+                // Where no file is there may be a directory.
+                other => self.obstacle(&write.checks).await?.or(other),
+            };
+            if let Some(error) = error {
+                return Ok(Written::Refused(error, rest));
+            }
+            // What stood in the way is gone.
+            refusals += 1;
+            if refusals == MOST_REFUSALS {
+                return Err(Error::new(ErrorKind::Internal)
+                    .with_detail("the store refuses a write although all checks hold"));
+            }
         }
+    }
+
+    /// What stands where a file is to lie. Asks until there is an answer: nothing was changed, and the error should say why.
+    async fn obstacle(&self, checks: &[Check]) -> Result<Option<Error>> {
+        let mut backoff = Backoff::new(self.surroundings());
+        loop {
+            match self.obstacle_now(checks).await {
+                Err(error) if error.is_retryable() => backoff.pause().await,
+                result => return result,
+            }
+        }
+    }
+
+    async fn obstacle_now(&self, checks: &[Check]) -> Result<Option<Error>> {
+        let checks: Vec<_> = checks.iter().filter(|check| check.is_of_place()).collect();
+        for checks in checks.chunks(self.backend().limits().max_txn_ops.max(1)) {
+            let reads = checks.iter().map(|check| Op::Get(check.read(self.keyspace())));
+            let found = self.read_all(reads.fold(Txn::new(), Txn::then)).await?;
+            let violation =
+                checks.iter().zip(&found).find_map(|(check, found)| check.violation(found.first()));
+            if violation.is_some() {
+                return Ok(violation);
+            }
+        }
+        Ok(None)
     }
 
     /// As [`write`](Self::write), for writes that have nothing else to do when they are refused.
@@ -176,10 +216,12 @@ impl<B: KvBackend> Storage<B> {
     fn transaction(&self, write: &Write, progress: &mut Progress) -> Txn {
         progress.compared = self.known_format();
         let mut txn = Txn::new();
-        let checks = write.checks.iter().map(|check| check.guard(self.keyspace()));
-        for (compare, get) in self.format_guards(progress.compared).into_iter().chain(checks) {
+        for (compare, get) in self.format_guards(progress.compared) {
             txn = txn.when(compare).otherwise(get);
         }
+        txn.compares.extend(write.checks.iter().map(|check| check.compare(self.keyspace())));
+        let read = write.checks.iter().filter(|check| !check.is_of_place());
+        txn.failure.extend(read.map(|check| check.read(self.keyspace())));
         txn.success.extend(write.ops.iter().cloned());
         // A tree without a format has nothing to delete, and does not get one for that.
         if let Trace::Deletion { write, .. } = &write.trace
@@ -194,10 +236,10 @@ impl<B: KvBackend> Storage<B> {
 
     /// Refuses what the store would refuse, with its limit in the error.
     pub(super) fn check_size(&self, txn: &Txn) -> Result<()> {
-        let refused = txn.check(&self.shared.backend.limits());
+        let refused = txn.check(&self.backend().limits());
         refused.map_err(|error| {
             let mut detail = error.message().to_owned();
-            let limits = self.shared.backend.limits();
+            let limits = self.backend().limits();
             if let Some(limit) = self.keyspace().content_limit(limits.max_value_bytes) {
                 let note = format!("; base64 takes 4 bytes for 3, so a content has at most {limit}");
                 detail.push_str(&note);

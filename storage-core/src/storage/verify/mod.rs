@@ -152,7 +152,7 @@ impl From<Error> for StepError {
 impl<B: KvBackend> Verifier<B> {
     fn new(storage: Storage<B>, path: FilePath, buffer_bytes: usize) -> Self {
         let layout = storage.keyspace();
-        let mut files = Files::new(buffer_bytes, storage.shared.backend.limits().max_value_bytes);
+        let mut files = Files::new(buffer_bytes, storage.backend().limits().max_value_bytes);
         let mut stages = VecDeque::new();
         if path.is_root() {
             files.look_below(layout, &path);
@@ -232,7 +232,7 @@ impl<B: KvBackend> Snapshot<B> {
         if let Some(at) = self.at {
             request = request.with_revision(at).with_consistency(Consistency::Serializable);
         }
-        let page = self.storage.shared.backend.range(request).await?;
+        let page = self.storage.backend().range(request).await?;
         self.at = Some(page.revision);
         Ok(page)
     }
