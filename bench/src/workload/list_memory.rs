@@ -1,8 +1,6 @@
 //! How much memory a list takes, in processes of its own: what one process has used once it does not give back.
 
-use std::fs;
-
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use futures::TryStreamExt as _;
 use storage_core::{Filter, ListItem, ListOptions};
 use tokio::process::Command;
@@ -12,8 +10,7 @@ use crate::contender::{Contender as _, Depth, Kvfs, Raw};
 use crate::options::{Child, Task};
 use crate::row::Fact;
 use crate::trees::Tree;
-
-const MIB: f64 = 1_048_576.0;
+use crate::workload::memory::{self, MIB};
 
 /// By how much the peak is higher than that of a process that has only connected.
 pub(super) async fn run(bench: &mut Bench, name: &str, tree: Tree, endpoints: &[String]) -> Result<()> {
@@ -55,17 +52,6 @@ pub(crate) async fn child(child: Child) -> Result<()> {
             raw.list(&child.directory, Depth::Descendants).await?;
         }
     }
-    println!("{}", peak()?);
+    println!("{}", memory::peak("self")?);
     Ok(())
-}
-
-/// The most memory that this process had at a time, in bytes.
-fn peak() -> Result<u64> {
-    let status =
-        fs::read_to_string("/proc/self/status").context("only Linux tells how much memory was used")?;
-    let Some(peak) = status.lines().find_map(|line| line.strip_prefix("VmHWM:")) else {
-        bail!("the system does not tell how much memory was used")
-    };
-    let kib: u64 = peak.trim().trim_end_matches("kB").trim().parse().context("the peak is no number")?;
-    Ok(kib * 1024)
 }

@@ -7,10 +7,12 @@ mod fan_out;
 mod files;
 mod groups;
 mod hand_over;
+mod import_memory;
 mod in_memory;
 mod list_memory;
 mod lists;
 mod locks;
+mod memory;
 mod scale;
 mod sha1;
 mod start;
@@ -45,6 +47,7 @@ pub(crate) async fn run_all(bench: &mut Bench) -> Result<()> {
     fan_out::run(bench).await?;
     start::run(bench).await?;
     trees::run(bench).await?;
+    import_memory::run(bench).await?;
     in_memory::run(bench).await?;
     embedded::run(bench).await
 }
