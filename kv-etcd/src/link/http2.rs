@@ -18,7 +18,6 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
 use h2::client::{Builder, SendRequest};
 use http::{Request, Response};
-use tokio::task::JoinError;
 use tonic::ConnectError;
 use tonic::body::Body;
 use tower::BoxError;
@@ -112,7 +111,8 @@ impl Http2 {
             return (opening.clone(), false);
         }
         let opened = tokio::spawn(Arc::clone(&self.shared).open());
-        let opening = async { opened.await.map_err(NotOpened::by_shutdown).flatten() }.boxed().shared();
+        let opening = async { opened.await.unwrap_or_else(|_| Err(NotOpened::by_shutdown())) };
+        let opening = opening.boxed().shared();
         *newest = Some(opening.clone());
         (opening, true)
     }
@@ -172,7 +172,7 @@ impl Drop for UnderWay {
 }
 
 impl NotOpened {
-    fn by_shutdown(_: JoinError) -> Self {
+    fn by_shutdown() -> Self {
         Self(Arc::from(BoxError::from("the runtime shuts down")))
     }
 

@@ -72,13 +72,13 @@ mod tests {
     }
 
     /// The next frame if it is there, and whether it is known to be the last.
-    fn next(body: &mut LookAhead) -> (Option<Option<Bytes>>, bool) {
-        let frame = body.frame().now_or_never();
+    fn next(body: &mut LookAhead) -> (Poll<Option<Bytes>>, bool) {
+        let frame = body.frame().now_or_never().map_or(Poll::Pending, Poll::Ready);
         (frame.map(|frame| frame.map(|frame| frame.unwrap().into_data().unwrap())), body.is_end_stream())
     }
 
-    fn some(text: &'static str) -> Option<Option<Bytes>> {
-        Some(Some(text.into()))
+    fn some(text: &'static str) -> Poll<Option<Bytes>> {
+        Poll::Ready(Some(text.into()))
     }
 
     #[test]
@@ -91,18 +91,18 @@ mod tests {
         assert!(!body.is_end_stream());
         assert_eq!(next(&mut body), (some("one"), false));
         assert_eq!(next(&mut body), (some("two"), true));
-        assert_eq!(next(&mut body), (Some(None), true));
+        assert_eq!(next(&mut body), (Poll::Ready(None), true));
     }
 
     #[test]
     fn what_is_there_does_not_wait_for_what_comes_next() {
         let (sender, mut body) = body();
-        assert_eq!(next(&mut body), (None, false));
+        assert_eq!(next(&mut body), (Poll::Pending, false));
         sender.unbounded_send("one").unwrap();
         assert_eq!(next(&mut body), (some("one"), false));
-        assert_eq!(next(&mut body), (None, false));
+        assert_eq!(next(&mut body), (Poll::Pending, false));
         drop(sender);
-        assert_eq!(next(&mut body), (Some(None), true));
+        assert_eq!(next(&mut body), (Poll::Ready(None), true));
     }
 
     #[test]

@@ -127,11 +127,11 @@ async fn a_stream_is_sent_while_it_is_answered() {
 #[tokio::test]
 async fn a_call_that_is_dropped_is_cancelled() {
     let (listener, http2) = pair(PATIENT).await;
-    let (began, mut has_begun) = mpsc::channel(1);
+    let (note, mut noted) = mpsc::channel(1);
     let server = tokio::spawn(async move {
         let mut connection = accept(&listener).await;
         let (_request, mut respond) = connection.accept().await.unwrap().unwrap();
-        began.send(()).await.unwrap();
+        note.send(()).await.unwrap();
         tokio::select! {
             reason = poll_fn(|context| respond.poll_reset(context)) => reason.unwrap(),
             _ = connection.accept() => panic!("the connection ended, or there was another call"),
@@ -139,7 +139,7 @@ async fn a_call_that_is_dropped_is_cancelled() {
     });
     tokio::select! {
         _ = http2.call(request("text")) => panic!("nobody has answered"),
-        begun = has_begun.recv() => begun.unwrap(),
+        arrived = noted.recv() => arrived.unwrap(),
     }
     assert_eq!(timeout(SOON, server).await.unwrap().unwrap(), h2::Reason::CANCEL);
 }
