@@ -79,7 +79,7 @@ impl Bench {
     pub(crate) async fn hold(&mut self, race: Race) {
         let budget = self.quick_or_full(
             Budget { rounds: 30, time: Duration::from_secs(2) },
-            Budget { rounds: 200, time: Duration::from_secs(8) },
+            Budget { rounds: 200, time: Duration::from_secs(5) },
         );
         self.hold_for(race, budget).await;
     }

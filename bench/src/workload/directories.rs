@@ -80,7 +80,7 @@ async fn delete(bench: &mut Bench, group: &str, contenders: &Contenders, size: u
     });
     let budget = Budget {
         rounds: if size < MANY { 10 } else { 3 },
-        time: Duration::from_secs(bench.quick_or_full(3, 20)),
+        time: Duration::from_secs(bench.quick_or_full(3, 10)),
     };
     bench.hold_for(race, budget).await;
 }

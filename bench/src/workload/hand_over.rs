@@ -56,7 +56,7 @@ pub(super) async fn run(bench: &mut Bench) -> Result<()> {
             .enter("kvfs", move |_| hand_overs(kvfs.clone(), release))
             .enter("certmagic", move |_| hand_overs(certmagic.clone(), release));
         // Until the queue stands there pass some tenths of a second, so there are fewer rounds in the time.
-        let time = Duration::from_secs(bench.quick_or_full(5, 20));
+        let time = Duration::from_secs(bench.quick_or_full(5, 15));
         bench.hold_for(race, Budget { rounds: 100, time }).await;
     }
     Ok(())

@@ -13,6 +13,7 @@ mod list_memory;
 mod lists;
 mod locks;
 mod memory;
+mod processor;
 mod scale;
 mod sha1;
 mod start;
@@ -37,6 +38,7 @@ pub(crate) async fn run_all(bench: &mut Bench) -> Result<()> {
         groups::run(bench, "etcd", &contenders).await;
         clients::run(bench, "etcd", &contenders).await;
         locks::run(bench, "etcd", &contenders).await;
+        processor::run(bench, "etcd", &contenders).await?;
     }
     if bench.wants_some("three/") {
         let (_servers, contenders) = start(bench, Servers::three).await?;

@@ -80,11 +80,18 @@ async fn a_listing_starts_over_after_a_compaction(context: Context) {
             context.compact(newest.version.revision()).await;
         }
     }
-    assert_eq!(starts, 2, "the listing says that it starts over");
-    // With the directory anew, too.
-    let files = (1..MANY).map(|n| format!("d/sub/{n:05}")).chain(["d/sub/99999".to_owned()]);
-    let expected: Vec<String> = ["d/sub".to_owned()].into_iter().chain(files).collect();
-    assert_eq!(listed, expected);
+    let mut before: Vec<String> = (0..MANY).map(|n| format!("d/sub/{n:05}")).collect();
+    let mut after = before[1..].to_vec();
+    after.push("d/sub/99999".to_owned());
+    for list in [&mut before, &mut after] {
+        // The directory anew, too.
+        list.insert(0, "d/sub".to_owned());
+    }
+    if starts == 1 {
+        assert_eq!(listed, before, "where pages are large the rest was read before");
+    } else {
+        assert_eq!((starts, listed), (2, after));
+    }
 }
 
 async fn the_stream_and_the_list_are_the_same(context: Context) {
