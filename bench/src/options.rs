@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[derive(Clone, Debug, Parser)]
 #[command(name = "cargo xtask bench", bin_name = "cargo xtask bench")]
 pub(crate) struct Options {
-    /// How much is measured: for a few minutes, or for about an hour
+    /// How much is measured: for a few minutes, or for about half an hour
     #[arg(value_enum, default_value_t = Mode::Quick)]
     pub(crate) mode: Mode,
     /// Only the workloads whose names begin so; `--list` prints the names
@@ -30,7 +30,7 @@ pub(crate) struct Options {
 pub(crate) enum Mode {
     /// For a few minutes, with small trees
     Quick,
-    /// For about an hour, with trees of a million files
+    /// For about half an hour, with trees of a million files
     Full,
 }
 

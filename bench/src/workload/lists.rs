@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::ensure;
 use etcd_client::GetOptions;
 
 use crate::bench::Bench;
 use crate::contender::{Contenders, Depth, Raw};
-use crate::race::{Race, Sample};
+use crate::race::{Budget, Race, Sample};
 use crate::row::Figure;
 use crate::trees::{Shape, Tree};
 
@@ -20,7 +21,13 @@ pub(super) async fn recursive(bench: &mut Bench, name: String, tree: Tree, conte
     let expected = usize::try_from(tree.files).unwrap_or(usize::MAX);
     let race =
         list(Race::new(name, Figure::Latency, 1), tree.directory(), Depth::Descendants, expected, contenders);
-    bench.hold(race).await;
+    hold(bench, race).await;
+}
+
+/// A list of a million files takes seconds.
+async fn hold(bench: &mut Bench, race: Race) {
+    let time = Duration::from_secs(bench.quick_or_full(2, 20));
+    bench.hold_for(race, Budget { rounds: 30, time }).await;
 }
 
 /// What is directly in the directory of a tree that has most children. For few and large subdirectories the floor is a page
@@ -62,7 +69,7 @@ pub(super) async fn children(
             }
         });
     }
-    bench.hold(list(race, directory, Depth::Children, expected, contenders)).await;
+    hold(bench, list(race, directory, Depth::Children, expected, contenders)).await;
 }
 
 fn list(race: Race, directory: String, depth: Depth, expected: usize, contenders: &Contenders) -> Race {

@@ -102,6 +102,8 @@ impl fmt::Debug for ListStream {
 
 /// How large the first page is. It comes with the answer to whether there is such a directory at all.
 const FIRST_PAGE: u32 = 1_000;
+/// How large a page is behind one that lay in a single child directory, whose other files are passed over.
+const PASSING_PAGE: NonZeroU32 = NonZeroU32::new(1_000).expect("not zero");
 /// Each new start takes a larger first page, so that a listing comes to its end under any rate of compaction.
 const GROWTH: u32 = 4;
 const LARGEST_FIRST_PAGE: u32 = 256_000;
@@ -232,12 +234,20 @@ impl<B: KvBackend> Lister<B> {
     }
 
     /// Asks for a further page. The request is under way when this returns.
-    fn page_at(&self, revision: Revision, cursor: Cursor) -> BoxFuture<'static, Result<Page, PageError>> {
-        let request = RangeRequest::new(self.range())
+    fn page_at(
+        &self,
+        revision: Revision,
+        cursor: Cursor,
+        limit: Option<NonZeroU32>,
+    ) -> BoxFuture<'static, Result<Page, PageError>> {
+        let mut request = RangeRequest::new(self.range())
             .with_cursor(cursor)
             .with_revision(revision)
             .with_consistency(Consistency::Serializable)
             .with_projection(self.projection());
+        if let Some(limit) = limit {
+            request = request.with_limit(limit);
+        }
         let storage = self.storage.clone();
         let mut page = async move {
             let page = storage.backend().range(request).await?;
@@ -270,20 +280,28 @@ impl<B: KvBackend> Lister<B> {
     /// Where to go on: a listing of children has seen enough of a child directory after its first page.
     fn place_after(&self, page: &Page) -> Place {
         let Some(mut cursor) = page.next.clone() else { return Place::End };
+        let mut limit = None;
         if self.options.depth == Depth::Children
-            && let Some(last) =
-                page.entries.iter().rev().find_map(|entry| self.storage.keyspace().file_name(&entry.key))
-            && let Some(child) = self.walk.child_directory(last)
-            && let Some(behind) = self.storage.keyspace().meta_below(&child).end()
+            && let Some(last) = self.child_directory(page.entries.iter().rev())
+            && let Some(behind) = self.storage.keyspace().meta_below(&last).end()
             && cursor.key < *behind
         {
             cursor.key = behind.clone();
+            // The next one may be as large.
+            let is_all = self.child_directory(page.entries.iter()).as_ref() == Some(&last);
+            limit = is_all.then_some(PASSING_PAGE);
         }
         if self.range().starting_at(&cursor.key).is_empty() {
             Place::End
         } else {
-            Place::Before(self.page_at(page.revision, cursor))
+            Place::Before(self.page_at(page.revision, cursor, limit))
         }
+    }
+
+    /// The child directory in which the first of these files lies.
+    fn child_directory<'e>(&self, mut entries: impl Iterator<Item = &'e Entry>) -> Option<FilePath> {
+        let layout = self.storage.keyspace();
+        self.walk.child_directory(entries.find_map(|entry| layout.file_name(&entry.key))?)
     }
 
     fn range(&self) -> KeyRange {
