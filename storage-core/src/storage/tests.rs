@@ -1,6 +1,7 @@
 //! What a real store rarely does: answers lost, formats that change, snapshots that vanish.
 
 use std::collections::VecDeque;
+use std::num::NonZeroU32;
 use std::sync::Mutex;
 use std::time::SystemTime;
 
@@ -238,6 +239,28 @@ async fn a_listing_whose_snapshot_is_compacted_away_starts_over() {
         })
         .collect();
     assert_eq!(shown, ["a", "start over", "b"]);
+}
+
+#[tokio::test]
+async fn a_page_behind_a_large_child_directory_is_small() {
+    let small = NonZeroU32::new(1_000);
+    for (second, behind, limit) in
+        [("/caddy/meta/d/a/y", "/caddy/meta/d/a0", small), ("/caddy/meta/d/b/y", "/caddy/meta/d/b0", None)]
+    {
+        let entries = ["/caddy/meta/d/a/x", second].map(|key| entry(key, "", 8)).into();
+        let first = matched(8, vec![OpReply::Get(GetReply { entries, more: true })]);
+        let mut backend = store_with(format_1(), vec![Ok(first)]);
+        backend
+            .expect_range()
+            .withf(move |request| {
+                let cursor = request.cursor.as_ref();
+                cursor.is_some_and(|cursor| cursor.key == Key::new(behind)) && request.limit == limit
+            })
+            .times(1)
+            .return_once(|_| Ok(page(8, vec![entry("/caddy/meta/d/c", "", 8)])));
+        let listed = open(backend).await.list("d", ListOptions::children()).await.unwrap();
+        assert_eq!(listed.last().unwrap().path.as_str(), "d/c");
+    }
 }
 
 #[tokio::test]
