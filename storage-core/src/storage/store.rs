@@ -33,7 +33,7 @@ impl LoadOrStore {
 }
 
 impl<B: KvBackend> Storage<B> {
-    /// Stores a file: makes it, or replaces it. One round trip.
+    /// Stores a file: makes it, or replaces it. One round trip, and another one if a file or a directory is in its place.
     ///
     /// # Errors
     ///

@@ -171,9 +171,9 @@ impl<B: KvBackend> Storage<B> {
             if let Some(error) = error {
                 return Ok(Written::Refused(error, rest));
             }
-            // What stood in the way is gone.
+            // What stood in the way is gone, if anything did that was not read in the transaction.
             refusals += 1;
-            if refusals == MOST_REFUSALS {
+            if refusals == MOST_REFUSALS || read.len() == write.checks.len() {
                 return Err(Error::new(ErrorKind::Internal)
                     .with_detail("the store refuses a write although all checks hold"));
             }
